@@ -1,0 +1,95 @@
+# Everything CareLedger needs to be built, tried and tested, with Python, make and a network.
+#
+#   make demo      four organisations on this machine; DATA=folder takes Synthea bundles, DEMO_EXIT=1 ends after the story
+#   make test      every test, and a seeded slice of the long runs
+#   make check     style, types, layers, documentation
+#   make soak      the long fault and fuzz runs; SOAK=minutes SEED=number
+#   make bench     every performance goal, as a ratio
+#   make help      all targets
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := .tools/uv/bin/uv
+STAMPS := .tools/stamps
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate --no-header
+
+# What a caller may set. The programs read no environment variables: these become flags here.
+DATA ?=
+DEMO_EXIT ?=
+JOBS ?= 2
+SOAK ?= 10
+SEED ?=
+TESTS ?=
+
+.PHONY: help setup interop demo test soak check bench models lock format clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 10
+
+# --- set-up ------------------------------------------------------------------------------------
+
+setup: $(STAMPS)/project $(STAMPS)/interop ## the tools and libraries, exactly as locked, in .tools and .venv
+
+$(STAMPS)/uv: requirements/bootstrap.lock tools/bootstrap
+	tools/bootstrap
+	touch $@
+
+$(STAMPS)/locked: requirements/dev.lock $(STAMPS)/uv
+	test -x $(BIN)/python || $(UV) venv --quiet --no-python-downloads --python .tools/uv/bin/python $(VENV)
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
+	touch $@
+
+# Editable, so the code is used where it stands; its libraries come from the lock alone.
+$(STAMPS)/project: pyproject.toml $(STAMPS)/locked
+	$(UV) pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Implementations that nobody here wrote, for tests/interop. Without npm those tests skip and say so.
+interop: $(STAMPS)/interop
+$(STAMPS)/interop: tests/interop/package.json tests/interop/package-lock.json | $(STAMPS)/uv
+	@if command -v npm >/dev/null 2>&1; then \
+	    npm ci --prefix tests/interop --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	else \
+	    echo "npm is not here: the cross-checks in tests/interop will be skipped"; \
+	fi
+	touch $@
+
+# --- use ---------------------------------------------------------------------------------------
+
+demo: $(STAMPS)/project ## the story of Ana, Ben and Dr Cho; DATA=folder, DEMO_EXIT=1
+	@exec $(BIN)/careledger demo $(if $(DATA),--data "$(DATA)") $(if $(filter-out 0,$(DEMO_EXIT)),--exit)
+
+test: setup ## every test; TESTS=path for some, JOBS=n processes
+	@exec $(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+
+soak: setup ## the long runs; SOAK=minutes, SEED=number (printed, so that a run can be repeated)
+	@exec $(BIN)/python -m pytest -m soak --soak-minutes $(SOAK) $(if $(SEED),--seed $(SEED)) --durations=0 $(TESTS)
+
+check: $(STAMPS)/project ## style, types, layers, documentation, help texts; all are run, then the verdict
+	@exec $(BIN)/python tools/check.py
+
+format: $(STAMPS)/project ## lay the code out as `make check` wants it
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix-only --quiet
+
+bench: $(STAMPS)/project ## every performance goal: a ratio measured in one run
+	@for file in bench/bench_*.py; do \
+	    if test -f "$$file"; then echo "== $$file"; $(BIN)/python "$$file" || exit; fi; \
+	done
+
+models: $(STAMPS)/project ## the FHIR R4 models, generated again from the official definitions
+	@exec $(BIN)/python tools/generate_fhir_models.py
+
+lock: $(STAMPS)/uv ## the locked requirements, compiled again with today's versions
+	$(COMPILE) --upgrade requirements/bootstrap.in --output-file requirements/bootstrap.lock
+	$(COMPILE) --upgrade pyproject.toml --output-file requirements/runtime.lock
+	$(COMPILE) --upgrade pyproject.toml requirements/dev.in --constraint requirements/runtime.lock --output-file requirements/dev.lock
+
+clean: ## everything that make made
+	rm -rf .venv .tools site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/interop/node_modules
+	find src tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

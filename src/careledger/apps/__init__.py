@@ -1,0 +1,1 @@
+"""One folder is one application, with the same six files in each."""

@@ -1,0 +1,1 @@
+"""The command line: node commands by hand, application commands derived from their records."""

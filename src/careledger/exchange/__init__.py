@@ -1,0 +1,1 @@
+"""From organisation to organisation: ask, decide, record, release, acknowledge."""

@@ -1,0 +1,1 @@
+"""FHIR R4 without us: models, checks, bundles, search parameters."""

@@ -1,0 +1,1 @@
+"""The pure core: bytes in, receipts and changes out; no clock, disk, network or chance."""

@@ -1,0 +1,1 @@
+"""The shapes that applications share: policy decision, anchored batch, deadline."""

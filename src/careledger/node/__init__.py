@@ -1,0 +1,1 @@
+"""One running node: configuration, composition, the commit loop and fsck."""

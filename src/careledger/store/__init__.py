@@ -1,0 +1,1 @@
+"""What must survive power loss: blocks, state and log, in one durable step per block."""

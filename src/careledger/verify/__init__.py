@@ -1,0 +1,1 @@
+"""The stand-alone verifier, which needs neither a node nor a network."""

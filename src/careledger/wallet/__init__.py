@@ -1,0 +1,1 @@
+"""What a patient holds: keys, terms and the outbox."""
