@@ -67,8 +67,11 @@ demo: $(STAMPS)/project ## the story of Ana, Ben and Dr Cho; DATA=folder, DEMO_E
 test: setup ## every test; TESTS=path for some, JOBS=n processes
 	@exec $(BIN)/python -m pytest -n $(JOBS) $(TESTS)
 
-soak: setup ## the long runs; SOAK=minutes, SEED=number (printed, so that a run can be repeated)
-	@exec $(BIN)/python -m pytest -m soak --soak-minutes $(SOAK) $(if $(SEED),--seed $(SEED)) --durations=0 $(TESTS)
+soak: setup ## the long runs; SOAK=minutes for each, SEED=number (printed, so that a run can be repeated)
+	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); \
+	echo "soak: SOAK=$(SOAK) SEED=$$seed"; \
+	exec $(BIN)/python -m pytest -m "soak or hypothesis" --durations=0 --soak-minutes $(SOAK) \
+	    --seed $$seed --hypothesis-seed $$seed --hypothesis-profile soak $(TESTS)
 
 check: $(STAMPS)/project ## style, types, layers, documentation, help texts; all are run, then the verdict
 	@exec $(BIN)/python tools/check.py

@@ -1,0 +1,1 @@
+"""CareLedger: a health information exchange that no single organisation owns."""

@@ -1,0 +1,79 @@
+"""The lists of libraries agree with each other and give away no package index."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = ROOT / "requirements"
+LOCKS = sorted(REQUIREMENTS.glob("*.lock"))
+
+
+def name(requirement: str) -> str:
+    match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert match is not None
+    return match[0].lower()
+
+
+def listed(path: Path) -> set[str]:
+    lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
+    return {name(line) for line in lines if line}
+
+
+def locked(path: Path) -> dict[str, str]:
+    pins = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", path.read_text(), re.MULTILINE)
+    return {package.lower(): version for package, version in pins}
+
+
+def runtime() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return {name(requirement) for requirement in project["dependencies"]}
+
+
+def development() -> set[str]:
+    return listed(REQUIREMENTS / "dev.in") | listed(REQUIREMENTS / "bootstrap.in")
+
+
+def test_every_library_has_its_line_and_every_line_its_library() -> None:
+    page = (ROOT / "docs" / "explanation" / "dependencies.md").read_text()
+    rows = set(re.findall(r"^\| ([@a-z][\w/-]*) \|", page, re.MULTILINE))
+    package = json.loads((ROOT / "tests" / "interop" / "package.json").read_text())
+    assert rows == runtime() | development() | set(package["dependencies"])
+
+
+def test_locks_hold_what_is_asked_for() -> None:
+    assert runtime() <= locked(REQUIREMENTS / "runtime.lock").keys()
+    assert development() - {"uv"} <= locked(REQUIREMENTS / "dev.lock").keys()
+
+
+def test_development_runs_what_users_run() -> None:
+    assert (
+        locked(REQUIREMENTS / "runtime.lock").items() <= locked(REQUIREMENTS / "dev.lock").items()
+    )
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_every_locked_library_has_its_hashes(lock: Path) -> None:
+    entries = re.split(r"^(?=\S)", lock.read_text(), flags=re.MULTILINE)
+    unhashed = [entry for entry in entries if "==" in entry and "--hash=sha256:" not in entry]
+    assert locked(lock)
+    assert unhashed == []
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_a_lock_names_no_index(lock: Path) -> None:
+    assert "://" not in lock.read_text()
+    assert "--index" not in lock.read_text()
+    assert "--find-links" not in lock.read_text()
+
+
+def test_the_npm_lock_names_no_registry() -> None:
+    packages = json.loads((ROOT / "tests" / "interop" / "package-lock.json").read_text())[
+        "packages"
+    ]
+    installed = [entry for path, entry in packages.items() if path]
+    assert installed
+    assert all("integrity" in entry and "resolved" not in entry for entry in installed)
