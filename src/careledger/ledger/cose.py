@@ -1,0 +1,115 @@
+"""COSE_Sign1 messages (RFC 9052 4.2) with one accepted encoding."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cbor2
+
+from careledger.ledger.errors import Malformed
+from careledger.ledger.record import load_cbor
+
+Label = int | str
+Headers = Mapping[Label, object]
+
+ALGORITHM, CONTENT_TYPE, KEY_ID, CWT_CLAIMS = 1, 3, 4, 15
+"""Header labels (RFC 9052 3.1, RFC 9597)."""
+
+_SIGN1 = b"\xd2\x84"
+"""Tag 18, array of four."""
+
+_EMPTY_MAP = b"\xa0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sign1:
+    """One signed message; `headers` is what `protected` decodes to."""
+
+    protected: bytes
+    headers: Headers
+    unprotected: Headers
+    payload: bytes | None
+    signature: bytes
+
+
+def encode_headers(headers: Headers) -> bytes:
+    """Deterministic CBOR of a header map: keys by their encoded bytes (RFC 8949 4.2.1)."""
+    if len(headers) > 23:  # noqa: PLR2004 - one-byte map head
+        raise Malformed
+    pairs = sorted((cbor2.dumps(label), _encode_value(value)) for label, value in headers.items())
+    return bytes([0xA0 + len(pairs)]) + b"".join(key + value for key, value in pairs)
+
+
+def _encode_value(value: object) -> bytes:
+    if isinstance(value, dict):
+        return encode_headers(value)
+    return cbor2.dumps(value, canonical=True)
+
+
+def decode_headers(data: bytes) -> Headers:
+    """Inverse of `encode_headers`.
+
+    Raises:
+        Malformed: not its output, or a label that is neither an integer nor text (`True` is not 1).
+    """
+    headers = load_cbor(data)
+    if not isinstance(headers, dict) or encode_headers(_checked(headers)) != data:
+        raise Malformed
+    return headers
+
+
+def _checked(headers: dict[Label, object]) -> dict[Label, object]:
+    for label, value in headers.items():
+        if type(label) not in (int, str):  # exact: bool is a subclass of int
+            raise Malformed
+        if isinstance(value, dict):
+            _checked(value)
+    return headers
+
+
+def sig_structure(protected: bytes, payload: bytes) -> bytes:
+    """What is signed (RFC 9052 4.4): context, protected headers, no external data, payload."""
+    return b"\x84\x6aSignature1" + cbor2.dumps(protected) + b"\x40" + cbor2.dumps(payload)
+
+
+def encode_sign1(
+    protected: bytes, payload: bytes | None, signature: bytes, unprotected: Headers | None = None
+) -> bytes:
+    """The tagged message; `payload` None means detached (RFC 9052 2)."""
+    return b"".join(
+        (
+            _SIGN1,
+            cbor2.dumps(protected),
+            encode_headers(unprotected) if unprotected else _EMPTY_MAP,
+            cbor2.dumps(payload),
+            cbor2.dumps(signature),
+        )
+    )
+
+
+def decode_sign1(data: bytes, *, unprotected: bool = False) -> Sign1:
+    """Inverse of `encode_sign1`; a filled unprotected header only where `unprotected` allows it.
+
+    Raises:
+        Malformed: `encode_sign1` would not have produced these bytes.
+    """
+    if data[:2] != _SIGN1:
+        raise Malformed
+    parts = load_cbor(data[1:])
+    if not isinstance(parts, list) or len(parts) != 4:  # noqa: PLR2004 - RFC 9052 4.2
+        raise Malformed
+    protected, outer, payload, signature = parts
+    if not isinstance(protected, bytes) or not isinstance(outer, dict):
+        raise Malformed
+    if not isinstance(signature, bytes) or not isinstance(payload, bytes | None):
+        raise Malformed
+    if (outer and not unprotected) or encode_sign1(
+        protected, payload, signature, _checked(outer)
+    ) != data:
+        raise Malformed
+    return Sign1(
+        protected=protected,
+        headers=decode_headers(protected),
+        unprotected=outer,
+        payload=payload,
+        signature=signature,
+    )

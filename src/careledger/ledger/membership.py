@@ -1,0 +1,122 @@
+"""Who may sign: members, accounts and their keys, as every rule and every door sees them.
+
+The tables live in the core because admission needs them before any application runs; the
+applications `governance` and `identity` are the only writers.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import msgspec
+
+from careledger.ledger.record import (
+    Digest,
+    Hash,
+    Instant,
+    MemberName,
+    Record,
+    SignerId,
+)
+from careledger.ledger.signature import PublicKey
+from careledger.ledger.state import Table, View
+
+Status = Literal["active", "suspended", "removed"]
+
+KeyUse = Literal["transaction", "claim", "client", "sealing", "checkpoint", "receipt"]
+"""What a key is for; "client" signs private_key_jwt, "sealing" opens HPKE, the last two sign
+checkpoints and COSE receipts."""
+
+KeyAlgorithm = Literal["EdDSA", "ES256", "ES384", "X25519"]
+
+
+class SignerRow(Record):
+    """A member or an account."""
+
+    kind: Literal["member", "account"]
+    payer: MemberName
+    """Whose budget its transactions count against: the member, or the one that enrolled it."""
+    status: Status = "active"
+
+
+class KeyRow(Record):
+    """One registered public key; `until` is set when it was retired."""
+
+    use: KeyUse
+    algorithm: KeyAlgorithm
+    public: Annotated[bytes, msgspec.Meta(min_length=32, max_length=97)]
+    since: Instant
+    until: Instant | None = None
+
+
+class NetworkParameters(Record):
+    """What genesis fixed for everyone; changed only by vote."""
+
+    paper_consent: bool = False
+    """Whether consent on paper may be attested."""
+    vote_threshold_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 67
+    """Votes needed to carry a proposal, in percent of the active members."""
+    acknowledge_within_s: Annotated[int, msgspec.Meta(ge=60, lt=2**31)] = 86_400
+    """After which an unacknowledged disclosure is overdue."""
+    transactions_per_block: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] = 2_000
+    """Budget of one member in one block, in transactions."""
+    bytes_per_block: Annotated[int, msgspec.Meta(ge=1_000, lt=2**31)] = 4_000_000
+    """Budget of one member in one block, in bytes."""
+    protective_percent: Annotated[int, msgspec.Meta(ge=0, le=50)] = 10
+    """Share of each budget that only protective commands (revocations, denials) may use."""
+
+
+SIGNERS = Table("ledger.signers", SignerRow, (str,))
+"""Keyed by member or account id."""
+
+KEYS = Table("ledger.keys", KeyRow, (str, bytes))
+"""Keyed by signer and key id."""
+
+PARAMETERS = Table("ledger.parameters", NetworkParameters, (str,))
+"""One row, keyed "network"."""
+
+TABLES = (SIGNERS, KEYS, PARAMETERS)
+
+
+def parameters(view: View) -> NetworkParameters:
+    """What the network agreed on."""
+    return view.get(PARAMETERS, "network") or NetworkParameters()
+
+
+def live_key(view: View, signer: SignerId, key_id: bytes) -> KeyRow | None:
+    """The key of `signer` under `key_id`, unless it is unknown or retired."""
+    row = view.get(KEYS, signer, key_id)
+    return None if row is None or row.until is not None else row
+
+
+def live_keys(view: View, signer: SignerId, use: KeyUse) -> Iterator[tuple[Digest, KeyRow]]:
+    """Every key of `signer` that serves `use` now, with its id."""
+    for (_, key_id), row in view.scan(KEYS, signer):
+        if row.use == use and row.until is None and isinstance(key_id, bytes):
+            yield Digest(key_id), row
+
+
+def public_key(row: KeyRow) -> PublicKey | None:
+    """The signature key that `row` holds, if it is one for transactions or receipts."""
+    if row.algorithm == "EdDSA" or row.algorithm == "ES256":  # noqa: PLR1714 - narrows the type
+        return PublicKey(algorithm=row.algorithm, public=row.public)
+    return None
+
+
+class KeyProof(Record):
+    """What a new key signs to prove its possession (domain separated by its first field)."""
+
+    chain: Hash
+    signer: str
+    use: KeyUse
+    public: bytes
+    domain: Literal["careledger key possession v1"] = "careledger key possession v1"
+
+
+class NewKey(Record):
+    """A key to be registered, with the proof that whoever asks holds its private half."""
+
+    use: KeyUse
+    algorithm: KeyAlgorithm
+    public: Annotated[bytes, msgspec.Meta(min_length=32, max_length=97)]
+    proof: Annotated[bytes, msgspec.Meta(max_length=128)] = b""
+    """Signature of the key over `KeyProof`; empty for X25519, which cannot sign."""

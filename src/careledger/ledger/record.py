@@ -1,0 +1,135 @@
+"""Records: everything the ledger signs or hashes, and its one encoding."""
+
+import hashlib
+import re
+from typing import Annotated, Any, NewType, NoReturn, TypeVar, dataclass_transform
+
+import cbor2
+import msgspec
+
+from careledger.ledger.errors import Malformed
+
+Digest = NewType("Digest", bytes)
+"""SHA-256 digest; 32 bytes."""
+
+TransactionId = NewType("TransactionId", bytes)
+"""SHA-256 of the COSE Sig_structure; 32 bytes."""
+
+MemberId = NewType("MemberId", str)
+"""A participating organisation: `[a-z][a-z0-9-]{1,39}`, as admitted."""
+
+AccountId = NewType("AccountId", str)
+"""A natural person or device: "@" and 26 lowercase base32 characters (16 random bytes)."""
+
+SignerId = MemberId | AccountId
+"""Whoever signs: a member or an account; the leading "@" tells them apart."""
+
+MEMBER_ID = re.compile(r"[a-z][a-z0-9-]{1,39}")
+ACCOUNT_ID = re.compile(r"@[a-z2-7]{26}")
+
+Instant = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+"""Whole UTC seconds since 1970-01-01, as ordered in a block; below 2**53 so JSON keeps it exact."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+"""A number of things."""
+
+Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+"""A field of exactly 32 bytes."""
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+"""A short public text."""
+
+MemberName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{1,39}$")]
+"""A field that holds a `MemberId`."""
+
+AccountName = Annotated[str, msgspec.Meta(pattern="^@[a-z2-7]{26}$")]
+"""A field that holds an `AccountId`."""
+
+MAX_DEPTH = 16
+"""Deepest nesting of a record, so that no node runs out of stack before another."""
+
+MAX_BYTES = 1 << 20
+"""Largest encoded record, in bytes."""
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class _RecordMeta(msgspec.StructMeta):
+    """Makes every record frozen, keyword-only and closed, without each class saying so."""
+
+    def __new__(
+        mcls,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],  # Any: what a class body may hold
+        **options: Any,  # Any: msgspec's own options
+    ) -> "_RecordMeta":
+        defaults: dict[str, Any] = {"frozen": True, "kw_only": True, "forbid_unknown_fields": True}
+        return super().__new__(mcls, name, bases, namespace, **(defaults | options))
+
+
+class Record(msgspec.Struct, metaclass=_RecordMeta):
+    """An immutable value with exactly one encoding. No floats, no local time, no unbounded ints."""
+
+
+def digest(data: bytes) -> Digest:
+    """SHA-256 of `data`."""
+    return Digest(hashlib.sha256(data).digest())
+
+
+def encode(value: object) -> bytes:
+    """The deterministic CBOR of `value` (RFC 8949 4.2.1; map keys are text).
+
+    cbor2's canonical form sorts text keys by their encoded bytes, as 4.2.1 asks; COSE header
+    maps, which mix integers and text, have their own encoder in `cose`.
+    """
+    return cbor2.dumps(msgspec.to_builtins(value, builtin_types=(bytes,)), canonical=True)
+
+
+def _no_big_integer(*_: object) -> NoReturn:
+    raise Malformed
+
+
+_INTEGERS_ONLY = {2: _no_big_integer, 3: _no_big_integer}
+"""CBOR tags of integers beyond 64 bits (RFC 8949 3.4.3)."""
+
+
+def load_cbor(data: bytes) -> object:
+    """Plain values from definite-length, duplicate-free, bounded CBOR; trailing bytes unchecked.
+
+    Raises:
+        Malformed: not such CBOR.
+    """
+    if len(data) > MAX_BYTES:
+        raise Malformed
+    try:
+        return cbor2.loads(
+            data,
+            max_depth=MAX_DEPTH,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            semantic_decoders=_INTEGERS_ONLY,
+        )
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise Malformed from error
+
+
+def decode(data: bytes, type_: type[T]) -> T:
+    """Inverse of `encode`.
+
+    Raises:
+        Malformed: `encode` would not have produced these bytes.
+    """
+    try:
+        value = msgspec.convert(load_cbor(data), type_, builtin_types=(bytes,))
+    except (msgspec.ValidationError, TypeError) as error:
+        raise Malformed from error
+    if encode(value) != data:
+        raise Malformed
+    return value
+
+
+def decode_trusted(data: bytes, type_: type[T]) -> T:
+    """Like `decode`, for rows this node wrote itself: without the re-encoding."""
+    return msgspec.convert(cbor2.loads(data), type_, builtin_types=(bytes,))

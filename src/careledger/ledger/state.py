@@ -1,0 +1,213 @@
+"""World state: typed tables over one ordered byte map."""
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Generic, Protocol, TypeVar
+
+from careledger.ledger.errors import KeyTooLong, Malformed, Refusal
+from careledger.ledger.record import Record, decode_trusted, encode
+
+Row = TypeVar("Row", bound=Record)
+Changes = Mapping[bytes, bytes | None]
+"""Key to new value; `None` deletes."""
+
+Component = str | bytes | int
+KeyTypes = tuple[type[str] | type[bytes] | type[int], ...]
+
+_decode_row: Any = lru_cache(maxsize=1 << 14)(decode_trusted)  # Any: the cache drops the row's type
+"""Rows are immutable, and the rows of signers and keys are read over and over."""
+
+MAX_KEY_BYTES = 255
+"""LMDB stops at 511: refused here, so that one long id cannot halt every node."""
+
+
+class Reader(Protocol):
+    """The ordered byte map beneath a view."""
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value at `key`, if there is one."""
+        ...
+
+    def scan(self, prefix: bytes, /) -> Iterator[tuple[bytes, bytes]]:
+        """Keys that begin with `prefix` and their values, in key order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Table(Generic[Row]):
+    """Rows of one type, keyed by one or more components; the first is the row's owner.
+
+    Keys sort as their components do: name, 00, then text and bytes with 00 escaped as 00 FF and
+    ended by 00 01, integers as eight bytes big-endian. `spec/state.md` has the vectors.
+    """
+
+    name: str
+    row: type[Row]
+    key: KeyTypes
+
+    def at(self, *key: Component) -> bytes:
+        """The state key of the row `key`.
+
+        Raises:
+            KeyTooLong: over 255 bytes.
+        """
+        if len(key) != len(self.key):
+            raise TypeError(self.name, len(key))
+        return self.prefix(*key)
+
+    def prefix(self, *key: Component) -> bytes:
+        """What the state keys of all rows begin with whose first components are `key`."""
+        parts = [self.name.encode(), b"\0"]
+        for component, type_ in zip(key, self.key, strict=False):
+            if type(component) is not type_:
+                raise TypeError(self.name, type(component).__name__)
+            parts.append(_encode_component(component))
+        at = b"".join(parts)
+        if len(at) > MAX_KEY_BYTES:
+            raise KeyTooLong
+        return at
+
+    def parse(self, at: bytes) -> tuple[Component, ...]:
+        """Inverse of `at`.
+
+        Raises:
+            Malformed: not a key of this table.
+        """
+        name = self.name.encode() + b"\0"
+        if not at.startswith(name):
+            raise Malformed
+        rest, key = at[len(name) :], list[Component]()
+        for type_ in self.key:
+            component, rest = _decode_component(rest, type_)
+            key.append(component)
+        if rest:
+            raise Malformed
+        return tuple(key)
+
+    def put(self, row: Row, *key: Component) -> Changes:
+        """The change that stores `row` under `key`."""
+        return {self.at(*key): encode(row)}
+
+    def remove(self, *key: Component) -> Changes:
+        """The change that deletes the row `key`."""
+        return {self.at(*key): None}
+
+
+def _encode_component(component: Component) -> bytes:
+    if isinstance(component, int):
+        return component.to_bytes(8)
+    data = component.encode() if isinstance(component, str) else component
+    return data.replace(b"\0", b"\0\xff") + b"\0\x01"
+
+
+def _decode_component(data: bytes, type_: type[Component]) -> tuple[Component, bytes]:
+    if type_ is int:
+        if len(data) < 8:  # noqa: PLR2004 - eight bytes an integer
+            raise Malformed
+        return int.from_bytes(data[:8]), data[8:]
+    end = data.find(b"\0\x01")
+    if end < 0:
+        raise Malformed
+    value = data[:end].replace(b"\0\xff", b"\0")
+    try:
+        return (value.decode() if type_ is str else value), data[end + 2 :]
+    except UnicodeDecodeError as error:
+        raise Malformed from error
+
+
+class MemoryReader:
+    """A byte map in memory, for tests, replays and the genesis block."""
+
+    def __init__(self, rows: Mapping[bytes, bytes] | None = None) -> None:
+        """Begin with `rows`."""
+        self._rows = dict(rows or {})
+        self._keys: list[bytes] | None = None
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value at `key`, if there is one."""
+        return self._rows.get(key)
+
+    def scan(self, prefix: bytes, /) -> Iterator[tuple[bytes, bytes]]:
+        """Keys that begin with `prefix` and their values, in key order."""
+        if self._keys is None:
+            self._keys = sorted(self._rows)
+        for key in self._keys[bisect_left(self._keys, prefix) :]:
+            if not key.startswith(prefix):
+                return
+            yield key, self._rows[key]
+
+    def apply(self, changes: Changes) -> None:
+        """Make `changes`."""
+        for key, value in changes.items():
+            if value is None:
+                self._rows.pop(key, None)
+            else:
+                self._rows[key] = value
+        self._keys = None
+
+    def rows(self) -> Mapping[bytes, bytes]:
+        """Everything held, for comparison."""
+        return self._rows
+
+
+class View:
+    """Read-only state: later changes laid over earlier ones, over what is committed."""
+
+    def __init__(self, reader: Reader | None = None, *layers: Changes) -> None:
+        """Look keys up in `layers` from first to last, then in `reader`."""
+        self._reader: Reader = MemoryReader() if reader is None else reader
+        self._layers = layers
+
+    def under(self, changes: Changes) -> "View":
+        """This state, seen through `changes`."""
+        return View(self._reader, changes, *self._layers)
+
+    def raw(self, at: bytes) -> bytes | None:
+        """The encoded row at the state key `at`, if there is one."""
+        for layer in self._layers:
+            if at in layer:
+                return layer[at]
+        return self._reader.get(at)
+
+    def get(self, table: Table[Row], *key: Component) -> Row | None:
+        """The row `key` of `table`, if there is one."""
+        row = self.raw(table.at(*key))
+        if row is None:
+            return None
+        decoded: Row = _decode_row(row, table.row)
+        return decoded
+
+    def row(self, table: Table[Row], *key: Component) -> Row:
+        """Return the row `key` of `table`, which an earlier event put there."""
+        row = self.get(table, *key)
+        if row is None:
+            raise KeyError(table.name, *key)
+        return row
+
+    def find(self, table: Table[Row], *key: Component, absent: type[Refusal]) -> Row:
+        """Like `get`, but refuses with `absent` if there is no such row."""
+        row = self.get(table, *key)
+        if row is None:
+            raise absent
+        return row
+
+    def scan(
+        self, table: Table[Row], *prefix: Component
+    ) -> Iterator[tuple[tuple[Component, ...], Row]]:
+        """Rows of `table` whose key begins with `prefix`, in key order, with their keys."""
+        for at, row in self._scan(table.prefix(*prefix)):
+            yield table.parse(at), decode_trusted(row, table.row)
+
+    def _scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        laid: dict[bytes, bytes | None] = {}
+        for layer in reversed(self._layers):
+            laid.update((key, row) for key, row in layer.items() if key.startswith(prefix))
+        if not laid:
+            yield from self._reader.scan(prefix)
+            return
+        beneath = (pair for pair in self._reader.scan(prefix) if pair[0] not in laid)
+        above = sorted((key, row) for key, row in laid.items() if row is not None)
+        yield from heapq.merge(beneath, above)

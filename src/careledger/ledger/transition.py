@@ -1,0 +1,256 @@
+"""The state transition: how a block turns one world state into the next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from careledger.ledger.application import Application, Context
+from careledger.ledger.entry import (
+    BlockEntry,
+    EventRecord,
+    TransactionEntry,
+    encode_entry,
+    events_digest,
+)
+from careledger.ledger.errors import (
+    InternalFault,
+    InvalidBlock,
+    LedgerError,
+    Refusal,
+    SignerSuspended,
+    UnknownApplication,
+    UnknownSigner,
+    WrongKeyUse,
+    require,
+)
+from careledger.ledger.membership import SIGNERS, KeyRow, SignerRow, live_key
+from careledger.ledger.merkle import Frontier, leaf_hash
+from careledger.ledger.record import (
+    Count,
+    Digest,
+    Hash,
+    Instant,
+    MemberId,
+    Record,
+    decode,
+    digest,
+    encode,
+)
+from careledger.ledger.state import Changes, View
+from careledger.ledger.transaction import Call, VerifiedTransaction
+
+Applications = Mapping[str, Application[Any, Any]]  # Any: each has its own commands and events
+
+STATE_MACHINE_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Transactions in the order that consensus gave them."""
+
+    height: int
+    time: Instant
+    transactions: tuple[VerifiedTransaction, ...]
+
+
+class Header(Record):
+    """Where the chain stands after a block. Log positions of its entries: [first, size)."""
+
+    height: Count
+    time: Instant
+    first: Count
+    size: Count
+    version: Count
+    state_root: Hash
+    log_root: Hash
+    app_hash: Hash
+
+
+class Receipt(Record):
+    """What became of one transaction: a refusal code, or 0 and what happened."""
+
+    id: Hash
+    code: Count = 0
+    events: tuple[EventRecord, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What a block did: a receipt a transaction, and the rows that differ afterwards."""
+
+    receipts: tuple[Receipt, ...]
+    changes: Changes
+    alarms: tuple[str, ...] = ()
+    """Rules that failed unexpectedly: position and type of the exception, for the operators."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closed:
+    """A block's place in history: its header, its log entries, and the log's frontier."""
+
+    header: Header
+    entries: tuple[bytes, ...]
+    leaves: tuple[Digest, ...]
+    frontier: Frontier
+
+
+def apply_block(
+    committed: View, parent: Header, block: Block, chain: Digest, applications: Applications
+) -> Applied:
+    """Apply the transactions of `block`, in order, to `committed`.
+
+    Pure: every node gets the same receipts and the same changes. A refused transaction leaves a
+    receipt and nothing else, because changes are returned, never made.
+
+    Raises:
+        InvalidBlock: `block` does not follow `parent`.
+    """
+    if block.height != parent.height + 1 or block.time < parent.time:
+        raise InvalidBlock(block.height, parent.height)
+
+    receipts: list[Receipt] = []
+    alarms: list[str] = []
+    changes: dict[bytes, bytes | None] = {}
+    for position, transaction in enumerate(block.transactions):
+        view = committed.under(changes)
+        try:
+            context = _context(view, transaction, block, position, chain)
+            events, changed = apply_transaction(view, transaction, context, applications)
+        except Refusal as refusal:
+            receipts.append(Receipt(id=transaction.id, code=refusal.code))
+        except (LedgerError, MemoryError, RecursionError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one poison transaction must not stop every node
+            receipts.append(Receipt(id=transaction.id, code=InternalFault.code))
+            alarms.append(f"{block.height}/{position}: {type(error).__name__}")
+        else:
+            receipts.append(Receipt(id=transaction.id, events=events))
+            changes.update(changed)
+    return Applied(receipts=tuple(receipts), changes=changes, alarms=tuple(alarms))
+
+
+def _context(
+    view: View, transaction: VerifiedTransaction, block: Block, position: int, chain: Digest
+) -> Context:
+    """Who signed, checked against the view at this position: rotation acts within the block."""
+    signer = view.find(SIGNERS, transaction.signer, absent=UnknownSigner)
+    key = live_key(view, transaction.signer, transaction.key_id)
+    if key is None or key.public != transaction.key.public:
+        raise UnknownSigner
+    _check_standing(view, signer, key)
+    return Context(
+        signer=transaction.signer,
+        kind=signer.kind,
+        payer=MemberId(signer.payer),
+        key=transaction.key_id,
+        use=key.use,
+        time=block.time,
+        height=block.height,
+        position=position,
+        chain=chain,
+        transaction=transaction.id,
+    )
+
+
+def _check_standing(view: View, signer: SignerRow, key: KeyRow) -> None:
+    """A removed signer is unknown; a suspended one fails later, unless it protects itself."""
+    require(signer.status != "removed", UnknownSigner)
+    require(key.use in {"transaction", "claim"}, WrongKeyUse)
+    if signer.kind == "member":
+        require(signer.status == "active", SignerSuspended)
+    else:
+        view.find(SIGNERS, signer.payer, absent=UnknownSigner)
+
+
+def apply_transaction(
+    view: View, transaction: VerifiedTransaction, context: Context, applications: Applications
+) -> tuple[tuple[EventRecord, ...], Changes]:
+    """Let the applications decide each command, then fold what happened into changes.
+
+    Raises:
+        Refusal: any command is refused; then none of them happens.
+    """
+    events: list[EventRecord] = []
+    changes: dict[bytes, bytes | None] = {}
+    for call in transaction.calls:
+        happened, changed = _apply_call(view.under(changes), call, context, applications)
+        events.extend(happened)
+        changes.update(changed)
+    return tuple(events), changes
+
+
+def _apply_call(
+    view: View, call: Call, context: Context, applications: Applications
+) -> tuple[list[EventRecord], Changes]:
+    application = applications.get(call.application)
+    if application is None:
+        raise UnknownApplication
+    command = decode(call.command, application.command_type)
+    _check_open(view, command, context, application)
+    happened: list[EventRecord] = []
+    changes: dict[bytes, bytes | None] = {}
+    for event in tuple(application.decide(command, context, view)):
+        changes.update(application.evolve(event, view.under(changes)))
+        happened.append(EventRecord(application=application.name, event=encode(event)))
+    return happened, changes
+
+
+def _check_open(
+    view: View,
+    command: Record,
+    context: Context,
+    application: Application[Any, Any],  # Any: whichever application it is
+) -> None:
+    """A claim key signs claims only; a suspended member's accounts only protect themselves."""
+    claiming = isinstance(command, application.claims) if application.claims else False
+    require(claiming == (context.use == "claim"), WrongKeyUse)
+    if context.kind == "account" and not isinstance(command, application.protective or ()):
+        own, payer = view.row(SIGNERS, context.signer), view.row(SIGNERS, context.payer)
+        require(own.status == payer.status == "active", SignerSuspended)
+
+
+def app_hash(size: int, log_root: bytes, version: int) -> Digest:
+    """What consensus agrees on. No height: an empty block changes nothing."""
+    return digest(b"careledger/app-hash/1" + size.to_bytes(8) + log_root + version.to_bytes(4))
+
+
+def close_block(
+    applied: Applied, block: Block, parent: Header, state_root: Digest, frontier: Frontier
+) -> Closed:
+    """Append the block's entries to the log; an empty block appends none.
+
+    `state_root` is the root after `applied.changes`, `frontier` the log's before this block.
+    """
+    entries = [
+        encode_entry(
+            TransactionEntry(
+                id=transaction.id,
+                exp=transaction.expires,
+                code=receipt.code,
+                events=events_digest(receipt.events),
+            )
+        )
+        for transaction, receipt in zip(block.transactions, applied.receipts, strict=True)
+    ]
+    if entries:
+        ending = BlockEntry(
+            height=block.height,
+            time=block.time,
+            state_root=state_root,
+            version=STATE_MACHINE_VERSION,
+        )
+        entries.append(encode_entry(ending))
+    leaves = tuple(leaf_hash(entry) for entry in entries)
+    after = frontier.extend(leaves) if leaves else frontier
+    log_root = after.root()
+    header = Header(
+        height=block.height,
+        time=block.time,
+        first=parent.size,
+        size=after.size,
+        version=STATE_MACHINE_VERSION,
+        state_root=state_root,
+        log_root=log_root,
+        app_hash=app_hash(after.size, log_root, STATE_MACHINE_VERSION),
+    )
+    return Closed(header=header, entries=tuple(entries), leaves=leaves, frontier=after)
