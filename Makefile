@@ -34,30 +34,35 @@ help: ## this list
 # --- set-up ------------------------------------------------------------------------------------
 
 setup: $(STAMPS)/project $(STAMPS)/interop ## the tools and libraries, exactly as locked, in .tools and .venv
+	@:
 
 $(STAMPS)/uv: requirements/bootstrap.lock tools/bootstrap
-	tools/bootstrap
-	touch $@
+	@echo "set-up: uv into .tools"
+	@tools/bootstrap
+	@touch $@
 
 $(STAMPS)/locked: requirements/dev.lock $(STAMPS)/uv
-	test -x $(BIN)/python || $(UV) venv --quiet --no-python-downloads --python .tools/uv/bin/python $(VENV)
-	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
-	touch $@
+	@echo "set-up: locked libraries into $(VENV)"
+	@test -x $(BIN)/python || $(UV) venv --quiet --clear --no-python-downloads --python .tools/uv/bin/python $(VENV)
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
+	@touch $@
 
 # Editable, so the code is used where it stands; its libraries come from the lock alone.
 $(STAMPS)/project: pyproject.toml $(STAMPS)/locked
-	$(UV) pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .
-	touch $@
+	@$(UV) pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .
+	@touch $@
 
 # Implementations that nobody here wrote, for tests/interop. Without npm those tests skip and say so.
 interop: $(STAMPS)/interop
 $(STAMPS)/interop: tests/interop/package.json tests/interop/package-lock.json | $(STAMPS)/uv
 	@if command -v npm >/dev/null 2>&1; then \
-	    npm ci --prefix tests/interop --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	    echo "set-up: cross-checks into tests/interop"; \
+	    npm ci --prefix tests/interop --ignore-scripts --no-audit --no-fund --loglevel=error \
+	        --update-notifier=false >/dev/null; \
 	else \
-	    echo "npm is not here: the cross-checks in tests/interop will be skipped"; \
+	    echo "set-up: npm is not here, so the cross-checks in tests/interop will be skipped"; \
 	fi
-	touch $@
+	@touch $@
 
 # --- use ---------------------------------------------------------------------------------------
 

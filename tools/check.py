@@ -17,7 +17,7 @@ CHECKS: dict[str, list[str]] = {
     "style": ["ruff", "check", "--quiet"],
     "format": ["ruff", "format", "--check", "--quiet"],
     "layers": ["lint-imports"],
-    "types": ["mypy", *(folder for folder in FOLDERS if (ROOT / folder).is_dir())],
+    "types": ["mypy", *(folder for folder in FOLDERS if any((ROOT / folder).rglob("*.py")))],
     "documentation": ["mkdocs", "build", "--strict", "--quiet", "--site-dir", "site"],
     "help texts": ["python", "tools/check_help.py"],
 }
