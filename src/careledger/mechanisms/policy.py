@@ -1,0 +1,186 @@
+"""Policy decision: what is asked (`Use`), and the two answers there are (`Permit`, `Denied`).
+
+A `Permit` is the right to open data once. The vault opens with nothing else, so forgetting to
+decide does not type-check. It comes out of a decision and nowhere else: `conflict.resolve` for
+grants, `emergency.break_glass`, and `own_access` below. The constructor asks for a token that
+only this module holds, and `decided`, which holds it open to those decisions, is called by no
+other module (tests/mechanisms/test_policy.py looks).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from careledger.ledger.record import AccountName, Instant, MemberName, Record
+from careledger.mechanisms.purpose import Purpose
+from careledger.mechanisms.terms import Action, Facts, Provision
+
+Role = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z-]{1,31}$")]
+"""What a person is inside the organisation that vouches: clinician, nurse, pharmacist, ..."""
+
+Dimension = Literal[
+    "custodian",
+    "grantee",
+    "person",
+    "role",
+    "purpose",
+    "action",
+    "validity",
+    "status",
+    "terms",
+    "denial",
+    "consent",
+]
+"""Where a use fell outside. The first eight are envelope dimensions, in the order in which they
+are reported; "terms" is anything that is off the ledger; "denial" is a denial by the patient;
+"consent" means that there is none at all."""
+
+Rule = Literal[
+    "own-access",
+    "break-glass",
+    "grant",
+    "terms-missing",
+    "denial",
+    "terms",
+    "envelope",
+    "no-consent",
+]
+"""Which paragraph of spec/consent-decision.md answered."""
+
+BasisName = Literal["grant", "break-glass", "network-policy", "required-by-law", "own-access"]
+
+PERMIT_S: Final = 30
+"""Longest life of a permit, in seconds: no gateway decides on state older than this either."""
+
+
+class Use(Record):
+    """What `requester` wants to do with the records that `custodian` holds of `account`."""
+
+    custodian: MemberName
+    account: AccountName
+    """The patient, as the custodian's pairwise account."""
+    requester: MemberName
+    purpose: Purpose
+    action: Action
+    time: Instant
+    practitioner: AccountName | None = None
+    role: Role | None = None
+
+
+class Basis(Record):
+    """The one reason why a permit was given."""
+
+    name: BasisName
+    id: Annotated[bytes, msgspec.Meta(max_length=32)] = b""
+    """The consent id (16 bytes), the emergency statement's id (32 bytes), else empty."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Obligation:
+    """What whoever opens the data must still do, resource by resource; `Permit.covers` does it."""
+
+    duty: Literal["withhold", "only"]
+    """Withhold what `provision` describes, or release only that."""
+    provision: Provision
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """Whether one resource may be opened; if not, why, for the patient's eyes only."""
+
+    allowed: bool
+    rule: Rule
+
+
+class ForgedPermitError(TypeError):
+    """Somebody tried to make a permit without a decision."""
+
+
+_TOKEN: Final = object()
+
+Covers = Callable[[Facts], Verdict]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Permit:
+    """The right to open data once, for `use`, on exactly one basis, until `expires`."""
+
+    use: Use
+    basis: Basis
+    rule: Rule
+    expires: Instant
+    """First second at which the permit is worth nothing."""
+    obligations: tuple[Obligation, ...]
+    _covers: Covers
+    _token: object
+
+    def __post_init__(self) -> None:
+        """Refuse to exist without a decision."""
+        if self._token is not _TOKEN:
+            raise ForgedPermitError
+
+    def covers(self, facts: Facts) -> Verdict:
+        """Whether this permit opens the resource that `facts` describe."""
+        return self._covers(facts)
+
+    def is_live(self, time: Instant) -> bool:
+        """Whether the permit may be used at `time`: not before it was decided, not after."""
+        return self.use.time <= time < self.expires
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Denied:
+    """No. What the requester and the ledger may know of it; `queries.explain` tells the patient."""
+
+    use: Use
+    dimensions: tuple[Dimension, ...]
+    rule: Rule
+
+
+def decided(
+    use: Use,
+    basis: Basis,
+    rule: Rule,
+    *,
+    until: Instant | None,
+    covers: Covers,
+    obligations: tuple[Obligation, ...] = (),
+) -> Permit:
+    """The permit that a decision came to; for the decisions in this room and for nobody else."""
+    expires = use.time + PERMIT_S
+    return Permit(
+        use=use,
+        basis=basis,
+        rule=rule,
+        expires=expires if until is None else min(expires, until),
+        obligations=obligations,
+        _covers=covers,
+        _token=_TOKEN,
+    )
+
+
+_OWN: Final = Verdict(allowed=True, rule="own-access")
+
+
+def own_access(use: Use, signer: str) -> Permit | Denied:
+    """Decide a patient's access to her own records: `signer` is the account that signed.
+
+    45 CFR 164.524. Every resource is covered; a request made under another account, for another
+    purpose or by way of another organisation than the custodian is not hers.
+    """
+    failing: list[Dimension] = []
+    if use.requester != use.custodian:
+        failing.append("grantee")
+    if signer != use.account or use.practitioner is not None:
+        failing.append("person")
+    if use.purpose != "PATRQT":
+        failing.append("purpose")
+    if failing:
+        return Denied(use=use, dimensions=tuple(failing), rule="own-access")
+    return decided(use, Basis(name="own-access"), "own-access", until=None, covers=_covers_own)
+
+
+def _covers_own(_: Facts) -> Verdict:
+    return _OWN
