@@ -1,0 +1,1 @@
+"""FHIR R4 models, one module per resource; generated."""

@@ -1,0 +1,86 @@
+"""What the decoder said, as errors of this room: the place and what belongs there, never a value."""
+
+import json
+from re import compile as regex
+from typing import Final
+
+import msgspec
+
+from careledger.fhir.errors import (
+    CodeNotAllowed,
+    ElementRepeated,
+    InvalidResource,
+    MissingElement,
+    NotAResource,
+    NotJson,
+    UnknownElement,
+    WrongType,
+    join,
+)
+from careledger.fhir.nesting import without_escapes
+
+_PLACE: Final = " - at `$"
+_MISSING: Final = regex(r"Object missing required field `(\w+)`")
+_TYPES: Final = regex(r"Expected `([a-z |]+)`, got `[a-z]+`")
+_BOUNDS: Final = regex(r"Expected `(?:int|str|array)`(?: of length)? (?:>=|<=) -?[0-9]+")
+_WORDS: Final = {"int": "a whole number", "float": "a number", "str": "a string", "bool": "true or false"}
+
+
+def refusal(type_: str, error: msgspec.ValidationError) -> InvalidResource:
+    """Turn the decoder's complaint about a resource of this type into an error of this room."""
+    message, _, rest = str(error).rpartition(_PLACE)
+    location = (type_ + rest.removesuffix("`")) if message else type_
+    cause = error.__cause__
+    if isinstance(cause, InvalidResource):
+        return cause.under(location)
+    return _translated(message or str(error), location)
+
+
+def _translated(message: str, location: str) -> InvalidResource:
+    """Read one of the decoder's messages; what it quotes from the input is dropped."""
+    if message.startswith("Object contains unknown field"):
+        return UnknownElement("only elements that R4 defines in this place", location)
+    if (missing := _MISSING.match(message)) is not None:
+        return MissingElement("this element", join(location, missing[1]))
+    if message.startswith("Invalid enum value"):
+        return CodeNotAllowed("a code from the required value set", location)
+    if message.startswith("Invalid value") and location.endswith(".resourceType"):
+        return NotAResource("one resourceType", location)
+    if (types := _TYPES.match(message)) is not None:
+        names = [name for name in types[1].split(" | ") if name != "null"]
+        return WrongType(" or ".join(_WORDS.get(name, f"an {name}") for name in names), location)
+    if (bounds := _BOUNDS.match(message)) is not None:
+        return WrongType(bounds[0].removeprefix("Expected ").replace("`", ""), location)
+    return WrongType("a value in the form that R4 gives this type", location)
+
+
+def check_no_repeats(type_: str, data: bytes, model: msgspec.Struct) -> None:
+    """Refuse an element that is there twice or is null, which decoders drop silently.
+
+    Two readers that keep different ones of two `subject`s see different patients. Whatever the decoder
+    dropped is missing when the model is written again, and so are its quotation marks.
+
+    Raises:
+        ElementRepeated: with the place.
+        NotJson: strings that are not Unicode text.
+    """
+    try:
+        again = msgspec.json.encode(model)
+    except UnicodeEncodeError:
+        raise NotJson("strings of Unicode text") from None
+    if without_escapes(data).count(b'"') == without_escapes(again).count(b'"'):
+        return
+    _find_repeat(type_, data)
+    raise ElementRepeated("every element once, and none of them null", type_)
+
+
+def _find_repeat(type_: str, data: bytes) -> None:
+    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) != len(pairs) or None in found.values():
+            # Names from the input are shown only where the decoder has accepted them as R4's.
+            name = next(n for i, (n, v) in enumerate(pairs) if v is None or n in dict(pairs[:i]))
+            raise ElementRepeated("this element once, and not null", f"{type_}.{name}" if name.isidentifier() else type_)
+        return found
+
+    json.loads(data, object_pairs_hook=members)
