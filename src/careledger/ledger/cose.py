@@ -102,6 +102,8 @@ def decode_sign1(data: bytes, *, unprotected: bool = False) -> Sign1:
         raise Malformed
     if not isinstance(signature, bytes) or not isinstance(payload, bytes | None):
         raise Malformed
+    if protected == _EMPTY_MAP:  # RFC 9052 3 would have it signed as an empty string
+        raise Malformed
     if (outer and not unprotected) or encode_sign1(
         protected, payload, signature, _checked(outer)
     ) != data:

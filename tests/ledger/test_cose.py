@@ -1,0 +1,102 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from careledger.ledger.cose import (
+    decode_headers,
+    decode_sign1,
+    encode_headers,
+    encode_sign1,
+    sig_structure,
+)
+from careledger.ledger.errors import BadSignature, Malformed
+from careledger.ledger.signature import COSE_NUMBERS, PublicKey, verify
+
+labels = st.integers(-(2**31), 2**31) | st.text(max_size=8)
+values = st.integers(-100, 100) | st.binary(max_size=8) | st.text(max_size=8)
+headers = st.dictionaries(labels, values, min_size=1, max_size=8)
+
+
+@given(headers, st.none() | st.binary(max_size=50), st.binary(min_size=64, max_size=64))
+def test_what_is_encoded_decodes_to_itself(
+    protected: dict[int | str, object], payload: bytes | None, signature: bytes
+) -> None:
+    data = encode_sign1(encode_headers(protected), payload, signature)
+    message = decode_sign1(data)
+    assert (message.headers, message.payload, message.signature) == (protected, payload, signature)
+
+
+def test_header_keys_are_in_bytewise_order_across_types() -> None:
+    # RFC 8949 4.2.1: 10, 100, -1, "z", "aa" - not by length first, as 4.2.3 would have it
+    encoded = encode_headers({"aa": 0, "z": 0, -1: 0, 100: 0, 10: 0})
+    assert encoded.hex() == "a50a00186400200061" + "7a00" + "6261" + "6100"
+
+
+def test_true_is_not_one_and_order_counts() -> None:
+    for data in ("a1f527", "a20327" + "0127", "a2012701" + "27", "a1fb3ff0000000000000" + "27"):
+        with pytest.raises(Malformed):
+            decode_headers(bytes.fromhex(data))
+
+
+def test_a_filled_unprotected_header_needs_permission() -> None:
+    data = encode_sign1(encode_headers({1: -8}), b"x", bytes(64), {4: b"k"})
+    assert decode_sign1(data, unprotected=True).unprotected == {4: b"k"}
+    with pytest.raises(Malformed):
+        decode_sign1(data)
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_malformed(garbage: bytes) -> None:
+    for data in (garbage, b"\xd2\x84" + garbage):
+        try:
+            assert decode_sign1(data).signature is not None
+        except Malformed:
+            continue
+
+
+def published(shared_data: Path, pattern: str) -> list[dict[str, Any]]:
+    found = sorted((shared_data / "crypto" / "cose").glob(pattern))
+    assert found, f"no vectors match {pattern}"
+    return [json.loads(path.read_text()) for path in found]
+
+
+def test_published_sig_structures_are_ours(shared_data: Path) -> None:
+    for case in published(shared_data, "eddsa-examples/eddsa-sig-0*.json"):
+        message = decode_sign1(bytes.fromhex(case["output"]["cbor"]), unprotected=True)
+        expected = case["intermediates"]["ToBeSign_hex"]
+        assert sig_structure(message.protected, message.payload or b"").hex().upper() == expected
+
+
+def test_published_passes_that_we_are_stricter_about(shared_data: Path) -> None:
+    """An empty protected header, external data, no tag: allowed by RFC 9052, of no use here."""
+    for case in published(shared_data, "sign1-tests/sign-pass-0*.json"):
+        assert not accepted(case)
+
+
+def test_published_failures_fail(shared_data: Path) -> None:
+    for case in published(shared_data, "sign1-tests/sign-fail-*.json"):
+        assert not accepted(case)
+
+
+def accepted(case: dict[str, Any]) -> bool:
+    key = case["input"]["sign0"]["key"]
+    public = PublicKey(algorithm="ES256", public=_compressed(key["x"], key["y"]))
+    try:
+        message = decode_sign1(bytes.fromhex(case["output"]["cbor"]), unprotected=True)
+        verify(public, sig_structure(message.protected, message.payload or b""), message.signature)
+    except (Malformed, BadSignature):
+        return False
+    return message.headers[1] == COSE_NUMBERS["ES256"]
+
+
+def _compressed(x: str, y: str) -> bytes:
+    import base64
+
+    def raw(text: str) -> bytes:
+        return base64.urlsafe_b64decode(text + "==")
+
+    return bytes([2 + raw(y)[-1] % 2]) + raw(x)

@@ -1,0 +1,74 @@
+import msgspec
+import pytest
+
+from careledger.ledger.genesis import (
+    Activation,
+    BadGenesis,
+    Genesis,
+    GenesisEvent,
+    active_applications,
+    genesis_block,
+    genesis_changes,
+    load_genesis,
+)
+from careledger.ledger.membership import NetworkParameters, parameters
+from careledger.ledger.record import Digest, digest
+from careledger.ledger.state import View
+from tests.ledger.world import NOTES, NOW, RIVERSIDE, TOY
+
+EVENT = msgspec.Raw(b'{"type":"noted","owner":"riverside","at":"door","text":"hello"}')
+GENESIS = Genesis(
+    name="test",
+    time=NOW,
+    activations=(Activation(application="toy", version=1),),
+    parameters=NetworkParameters(paper_consent=True),
+    events=(GenesisEvent(application="toy", event=EVENT),),
+)
+INSTALLED = {("toy", 1): TOY}
+
+
+def test_the_chain_id_is_the_digest_of_the_file() -> None:
+    data = msgspec.json.encode(GENESIS)
+    chain, genesis = load_genesis(data)
+    assert chain == digest(data)
+    assert genesis.name == "test"
+
+
+def test_genesis_events_become_rows() -> None:
+    changes = genesis_changes(GENESIS, active_applications(GENESIS, INSTALLED, 0))
+    view = View(None, changes)
+    assert view.row(NOTES, RIVERSIDE, "door").text == "hello"
+    assert parameters(view).paper_consent
+
+
+def test_the_log_begins_with_the_genesis_entry() -> None:
+    closed = genesis_block(digest(b"x"), GENESIS, Digest(bytes(32)))
+    assert (closed.header.height, closed.header.size, closed.header.time) == (0, 1, NOW)
+
+
+def test_an_upgrade_acts_from_its_height() -> None:
+    later = Genesis(
+        name="test",
+        time=NOW,
+        activations=(Activation(application="toy", version=1, height=10),),
+        parameters=NetworkParameters(),
+        events=(),
+    )
+    assert active_applications(later, INSTALLED, 9) == {}
+    assert active_applications(later, INSTALLED, 10) == {"toy": TOY}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{}", b"\xff", msgspec.json.encode(GENESIS).replace(b'"time"', b'"tim"')],
+)
+def test_what_is_no_genesis_says_what_is_wrong(data: bytes) -> None:
+    with pytest.raises(BadGenesis, match="genesis file"):
+        load_genesis(data)
+
+
+def test_a_missing_application_or_event_is_named() -> None:
+    with pytest.raises(BadGenesis, match="not installed: toy version 1"):
+        active_applications(GENESIS, {}, 0)
+    with pytest.raises(BadGenesis, match="not active: toy"):
+        genesis_changes(GENESIS, {})
