@@ -39,10 +39,10 @@ Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 """A short public text."""
 
-MemberName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{1,39}$")]
+MemberName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{1,39}\\Z")]
 """A field that holds a `MemberId`."""
 
-AccountName = Annotated[str, msgspec.Meta(pattern="^@[a-z2-7]{26}$")]
+AccountName = Annotated[str, msgspec.Meta(pattern="^@[a-z2-7]{26}\\Z")]
 """A field that holds an `AccountId`."""
 
 MAX_DEPTH = 16
@@ -54,7 +54,6 @@ MAX_BYTES = 1 << 20
 T = TypeVar("T")
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class _RecordMeta(msgspec.StructMeta):
     """Makes every record frozen, keyword-only and closed, without each class saying so."""
 
@@ -69,6 +68,8 @@ class _RecordMeta(msgspec.StructMeta):
         return super().__new__(mcls, name, bases, namespace, **(defaults | options))
 
 
+# Stands here, not at the metaclass: type checkers would read msgspec.Struct's own first.
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Record(msgspec.Struct, metaclass=_RecordMeta):
     """An immutable value with exactly one encoding. No floats, no local time, no unbounded ints."""
 
