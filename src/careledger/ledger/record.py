@@ -54,6 +54,7 @@ MAX_BYTES = 1 << 20
 T = TypeVar("T")
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class _RecordMeta(msgspec.StructMeta):
     """Makes every record frozen, keyword-only and closed, without each class saying so."""
 
@@ -68,7 +69,7 @@ class _RecordMeta(msgspec.StructMeta):
         return super().__new__(mcls, name, bases, namespace, **(defaults | options))
 
 
-# Stands here, not at the metaclass: type checkers would read msgspec.Struct's own first.
+# Said again for type checkers, which read msgspec.Struct's own before a metaclass's.
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Record(msgspec.Struct, metaclass=_RecordMeta):
     """An immutable value with exactly one encoding. No floats, no local time, no unbounded ints."""
