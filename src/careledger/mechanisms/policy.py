@@ -7,7 +7,6 @@ only this module holds, and `decided`, which holds it open to those decisions, i
 other module (tests/mechanisms/test_policy.py looks).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -15,7 +14,7 @@ import msgspec
 
 from careledger.ledger.record import AccountName, Instant, MemberName, Record
 from careledger.mechanisms.purpose import Purpose
-from careledger.mechanisms.terms import Action, Facts, Provision
+from careledger.mechanisms.terms import Action, Facts, Provision, Terms
 
 Role = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z-]{1,31}$")]
 """What a person is inside the organisation that vouches: clinician, nurse, pharmacist, ..."""
@@ -100,8 +99,6 @@ class ForgedPermitError(TypeError):
 
 _TOKEN: Final = object()
 
-Covers = Callable[[Facts], Verdict]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Permit:
@@ -112,8 +109,9 @@ class Permit:
     rule: Rule
     expires: Instant
     """First second at which the permit is worth nothing."""
-    obligations: tuple[Obligation, ...]
-    _covers: Covers
+    _grant: Terms | None
+    """None opens everything: the patient's own access, and break-glass."""
+    _denials: tuple[Terms, ...]
     _token: object
 
     def __post_init__(self) -> None:
@@ -123,7 +121,30 @@ class Permit:
 
     def covers(self, facts: Facts) -> Verdict:
         """Whether this permit opens the resource that `facts` describe."""
-        return self._covers(facts)
+        if self._grant is None:
+            return Verdict(allowed=True, rule=self.rule)
+        if any(denial.covers(facts, self.use) for denial in self._denials):
+            return Verdict(allowed=False, rule="denial")
+        if self._grant.covers(facts, self.use):
+            return Verdict(allowed=True, rule=self.rule)
+        return Verdict(allowed=False, rule="terms")
+
+    @property
+    def obligations(self) -> tuple[Obligation, ...]:
+        """What `covers` will do, for whoever wants to say it: an empty tuple is everything."""
+        if self._grant is None:
+            return ()
+        base, *exceptions = self._grant.base, *self._grant.exceptions
+        speaking = [one for one in exceptions if one.concerns(self.use)]
+        only = [one for one in (base, *speaking) if one.effect == "permit"]
+        if any(one.is_about_all() for one in only if one.concerns(self.use)):
+            only = []
+        withheld = [one for one in speaking if one.effect == "deny"]
+        withheld += [denial.base for denial in self._denials]
+        return (
+            *(Obligation(duty="only", provision=one) for one in only if one.concerns(self.use)),
+            *(Obligation(duty="withhold", provision=one) for one in withheld),
+        )
 
     def is_live(self, time: Instant) -> bool:
         """Whether the permit may be used at `time`: not before it was decided, not after."""
@@ -145,8 +166,8 @@ def decided(
     rule: Rule,
     *,
     until: Instant | None,
-    covers: Covers,
-    obligations: tuple[Obligation, ...] = (),
+    grant: Terms | None = None,
+    denials: tuple[Terms, ...] = (),
 ) -> Permit:
     """The permit that a decision came to; for the decisions in this room and for nobody else."""
     expires = use.time + PERMIT_S
@@ -155,13 +176,10 @@ def decided(
         basis=basis,
         rule=rule,
         expires=expires if until is None else min(expires, until),
-        obligations=obligations,
-        _covers=covers,
+        _grant=grant,
+        _denials=denials,
         _token=_TOKEN,
     )
-
-
-_OWN: Final = Verdict(allowed=True, rule="own-access")
 
 
 def own_access(use: Use, signer: str) -> Permit | Denied:
@@ -179,8 +197,4 @@ def own_access(use: Use, signer: str) -> Permit | Denied:
         failing.append("purpose")
     if failing:
         return Denied(use=use, dimensions=tuple(failing), rule="own-access")
-    return decided(use, Basis(name="own-access"), "own-access", until=None, covers=_covers_own)
-
-
-def _covers_own(_: Facts) -> Verdict:
-    return _OWN
+    return decided(use, Basis(name="own-access"), "own-access", until=None)

@@ -1,0 +1,205 @@
+"""The conflict rule: one answer from all the consents of a patient, the same on every node.
+
+Published, with its reasons, as spec/consent-decision.md. In short: no, unless a grant that
+matches in every dimension says yes and no denial says no; and no wherever the terms of anything
+that matches are missing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from careledger.mechanisms.envelope import Envelope
+from careledger.mechanisms.policy import Basis, Denied, Dimension, Permit, Use, decided
+from careledger.mechanisms.terms import (
+    WHOLE_DENIAL,
+    WHOLE_RECORD,
+    Facts,
+    OpenedTerms,
+    Terms,
+)
+
+TermsOf = Callable[[bytes], OpenedTerms | None]
+"""From a consent id to the terms the custodian holds, checked against their commitment."""
+
+Consents = Sequence[tuple[bytes, Envelope]]
+"""Every consent ever given under one account, by id and in the order of ids."""
+
+
+def resolve(use: Use, consents: Consents, terms_of: TermsOf) -> tuple[Permit, ...] | Denied:
+    """One permit for each grant that may serve as basis, electronic ones first; or the refusal."""
+    matching = [(key, envelope) for key, envelope in consents if envelope.matches(use)]
+    denials = [pair for pair in matching if pair[1].kind == "denial"]
+    if any(envelope.terms is None for _, envelope in denials):
+        return Denied(use=use, dimensions=("denial",), rule="denial")
+    grants = usable(matching, consents, use)
+    opened = _open([*denials, *grants], terms_of)
+    if opened is None:
+        return Denied(use=use, dimensions=("terms",), rule="terms-missing")
+    if not grants:
+        return _nearest(use, consents)
+    against = tuple(opened[key] for key, _ in denials if _reach(opened[key], use) != "nothing")
+    if not any(_reach(terms, use) == "all" for terms in against):
+        permits = tuple(
+            _permit(use, key, envelope, opened[key], against)
+            for key, envelope in grants
+            if _reach(opened[key], use) != "nothing"
+        )
+        if permits:
+            return permits
+    return Denied(use=use, dimensions=("terms",), rule="terms")
+
+
+def _permit(
+    use: Use, consent_id: bytes, envelope: Envelope, terms: Terms, denials: tuple[Terms, ...]
+) -> Permit:
+    basis = Basis(name="grant", id=consent_id)
+    return decided(use, basis, "grant", until=envelope.expires(), grant=terms, denials=denials)
+
+
+def usable(matching: Consents, consents: Consents, use: Use) -> Consents:
+    """The grants among `matching` that count: electronic first, then paper where paper may."""
+    grants = [pair for pair in matching if pair[1].kind == "grant"]
+    paper = [pair for pair in grants if pair[1].form == "paper"]
+    if not paper:
+        return grants
+    own = [pair for pair in grants if pair[1].form == "electronic"]
+    return own + [pair for pair in paper if not _is_set_aside(pair[1], consents, use)]
+
+
+def _is_set_aside(paper: Envelope, consents: Consents, use: Use) -> bool:
+    """Whether the patient herself has since spoken, or speaks, about this grantee.
+
+    Paper never widens: it counts for nothing while a grant of her own to the same grantee is in
+    force, nor if she ended one after the paper was attested.
+    """
+    return any(
+        other.form == "electronic"
+        and other.kind == "grant"
+        and other.custodian == paper.custodian
+        and other.grantee == paper.grantee
+        and (
+            other.is_in_force(use.time) or (other.ended is not None and other.ended >= paper.given)
+        )
+        for _, other in consents
+    )
+
+
+def _open(pairs: Iterable[tuple[bytes, Envelope]], terms_of: TermsOf) -> dict[bytes, Terms] | None:
+    """The terms of each; None if those of any are missing, or are not what was committed to."""
+    found: dict[bytes, Terms] = {}
+    for key, envelope in pairs:
+        if envelope.terms is None:
+            found[key] = WHOLE_RECORD if envelope.kind == "grant" else WHOLE_DENIAL
+            continue
+        opened = terms_of(key)
+        if opened is None or opened.commitment != envelope.terms:
+            return None
+        base = "permit" if envelope.kind == "grant" else "deny"
+        if opened.terms.base.effect != base:
+            return None
+        found[key] = opened.terms
+    return found
+
+
+def _reach(terms: Terms, use: Use) -> Literal["nothing", "some", "all"]:
+    """How much a consent reaches in this use, before any resource is looked at."""
+    base = terms.base
+    speaking = [exception for exception in terms.exceptions if exception.concerns(use)]
+    reaching = [one for one in speaking if one.effect == base.effect]
+    if base.concerns(use):
+        reaching.append(base)
+    stopping = [one for one in speaking if one.effect != base.effect]
+    if not reaching:
+        return "nothing"
+    if base.effect == "permit" and any(one.is_about_all() for one in stopping):
+        return "nothing"
+    if not stopping and any(one.is_about_all() for one in reaching):
+        return "all"
+    return "some"
+
+
+def _nearest(use: Use, consents: Consents) -> Denied:
+    """Name the dimensions in which the nearest grants fail.
+
+    Nearest are, in this order: those that name the requester at this custodian; those that fail
+    in the fewest dimensions; those in force. Of equally near ones all dimensions are named.
+    """
+    failing = {key: envelope.failing(use) for key, envelope in consents if envelope.kind == "grant"}
+    misses = [dimensions for dimensions in failing.values() if dimensions]
+    if not misses:
+        return Denied(use=use, dimensions=("consent",), rule="no-consent")
+    nearest = min(_distance(dimensions) for dimensions in misses)
+    named: set[Dimension] = set()
+    for dimensions in misses:
+        if _distance(dimensions) == nearest:
+            named.update(dimensions)
+    ordered = tuple(dimension for dimension in _ORDER if dimension in named)
+    return Denied(use=use, dimensions=ordered, rule="envelope")
+
+
+_ORDER: tuple[Dimension, ...] = (
+    "custodian",
+    "grantee",
+    "person",
+    "role",
+    "purpose",
+    "action",
+    "validity",
+    "status",
+)
+
+
+def _distance(dimensions: tuple[Dimension, ...]) -> tuple[bool, int, bool]:
+    elsewhere = "custodian" in dimensions or "grantee" in dimensions
+    return elsewhere, len(dimensions), "validity" in dimensions or "status" in dimensions
+
+
+Reading = Literal["matches", "outside", "set-aside", "terms-missing", "covers", "silent"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Considered:
+    """How one consent was read in a decision: told to the patient, and to nobody else."""
+
+    consent_id: bytes
+    envelope: Envelope
+    reading: Reading
+    failing: tuple[Dimension, ...]
+
+
+def consider(
+    use: Use, consents: Consents, terms_of: TermsOf, facts: Facts | None = None
+) -> tuple[Considered, ...]:
+    """Each consent and how it was read, for this use and, if given, this resource."""
+    matching = [(key, envelope) for key, envelope in consents if envelope.matches(use)]
+    counted = {key for key, _ in usable(matching, consents, use)}
+    return tuple(
+        Considered(
+            consent_id=key,
+            envelope=envelope,
+            reading=_read(use, (key, envelope), counted, terms_of, facts),
+            failing=envelope.failing(use),
+        )
+        for key, envelope in consents
+    )
+
+
+def _read(
+    use: Use,
+    pair: tuple[bytes, Envelope],
+    counted: set[bytes],
+    terms_of: TermsOf,
+    facts: Facts | None,
+) -> Reading:
+    key, envelope = pair
+    if not envelope.matches(use):
+        return "outside"
+    if envelope.kind == "grant" and key not in counted:
+        return "set-aside"
+    opened = _open([pair], terms_of)
+    if opened is None:
+        return "terms-missing"
+    if facts is None:
+        return "matches"
+    return "covers" if opened[key].covers(facts, use) else "silent"

@@ -1,0 +1,92 @@
+"""The envelope of a consent: the part that everybody may read, as it stands on the ledger."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import msgspec
+
+from careledger.ledger.record import AccountName, Hash, Instant, MemberName, Record
+from careledger.mechanisms.deadline import Day, day_of, start_of
+from careledger.mechanisms.policy import Dimension, Role, Use
+from careledger.mechanisms.purpose import Purpose, includes
+from careledger.mechanisms.terms import Action
+
+ConsentId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+"""Chosen by the patient, at random; never used twice under one account."""
+
+Kind = Literal["grant", "denial"]
+Form = Literal["electronic", "paper"]
+
+MAX_PURPOSES = 56
+MAX_ACTIONS = 3
+
+Purposes = Annotated[tuple[Purpose, ...], msgspec.Meta(max_length=MAX_PURPOSES)]
+Actions = Annotated[tuple[Action, ...], msgspec.Meta(max_length=MAX_ACTIONS)]
+
+
+class Envelope(Record):
+    """Who may, or may not, do what and why with the records one custodian holds of a patient."""
+
+    kind: Kind
+    form: Form
+    custodian: MemberName
+    grantee: MemberName | None
+    """None is anyone, which only a denial may say."""
+    practitioner: AccountName | None
+    """Only this practitioner of the grantee."""
+    role: Role | None
+    """Only this role in the grantee."""
+    purposes: Purposes
+    """Empty is any purpose, which only a denial may say."""
+    actions: Actions
+    """Empty is any action, which only a denial may say."""
+    valid_from: Day
+    valid_until: Day | None
+    """First day on which it no longer holds; None is until it is ended."""
+    terms: Hash | None
+    """Commitment to the terms; None is the whole record."""
+    given: Instant
+    ended: Instant | None = None
+
+    def is_in_force(self, time: Instant) -> bool:
+        """Whether it is neither ended, nor over, nor still to come."""
+        return self.ended is None and self.is_valid(time)
+
+    def is_valid(self, time: Instant) -> bool:
+        """Whether `time` lies in the days it was given for."""
+        day = day_of(time)
+        return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
+
+    def matches(self, use: Use) -> bool:
+        """Whether `use` lies inside every dimension."""
+        return not self.failing(use)
+
+    def failing(self, use: Use) -> tuple[Dimension, ...]:
+        """The dimensions in which `use` lies outside, in published order."""
+        return tuple(self._failing(use))
+
+    def _failing(self, use: Use) -> Iterator[Dimension]:
+        if use.custodian != self.custodian:
+            yield "custodian"
+        if self.grantee is not None and use.requester != self.grantee:
+            yield "grantee"
+        if self.practitioner is not None and self._is_other(use.practitioner, self.practitioner):
+            yield "person"
+        if self.role is not None and self._is_other(use.role, self.role):
+            yield "role"
+        if self.purposes and not includes(self.purposes, use.purpose):
+            yield "purpose"
+        if self.actions and use.action not in self.actions:
+            yield "action"
+        if not self.is_valid(use.time):
+            yield "validity"
+        if self.ended is not None:
+            yield "status"
+
+    def _is_other(self, asking: str | None, named: str) -> bool:
+        """Unless it is known who asks, it may be whom a denial names, and not whom a grant does."""
+        return self.kind == "grant" if asking is None else asking != named
+
+    def expires(self) -> Instant | None:
+        """First second at which it no longer holds by its own words."""
+        return None if self.valid_until is None else start_of(self.valid_until)
