@@ -1,0 +1,206 @@
+"""Transaction and batch bundles taken apart: each entry's request, and its resource as received."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from re import compile as regex
+from typing import TYPE_CHECKING, Final, Literal, cast, get_args
+
+from careledger.fhir.errors import (
+    DanglingReference,
+    EntryIncomplete,
+    EntryRepeated,
+    FhirError,
+    UnsupportedRequest,
+)
+from careledger.fhir.nesting import BUNDLE_DEPTH, MAXIMUM_DEPTH
+from careledger.fhir.references import references
+from careledger.fhir.resource import check_size, decode, resource_type
+
+if TYPE_CHECKING:
+    from careledger.fhir.r4.bundle import Bundle as BundleModel
+    from careledger.fhir.r4.bundle import BundleEntry
+
+Kind = Literal["transaction", "batch"]
+Verb = Literal["DELETE", "POST", "PUT", "GET"]
+"""In the order FHIR R4 3.1.0.11.2 gives for processing."""
+
+VERBS: Final = get_args(Verb)
+_URL: Final = regex(r"([A-Z][A-Za-z]+)(?:/([A-Za-z0-9\-.]{1,64})|\?(.+))?")
+_FULL_URL_END: Final = regex(r"https?://.*?/([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One request of a bundle.
+
+    position: place in the bundle as received, from 0.
+    resource: the very bytes received, unchecked: `parse_resource` them after references are resolved.
+    references: what the resource's `reference` members say that must be resolved before it is stored:
+        `urn:...` and `Type?search`.
+    error: why this entry alone is refused, in a batch; a transaction is refused as a whole.
+    """
+
+    position: int
+    full_url: str | None
+    method: Verb
+    url: str
+    type: str
+    id: str | None = None
+    condition: str | None = None
+    if_none_exist: str | None = None
+    if_match: str | None = None
+    resource: bytes | None = None
+    references: tuple[str, ...] = ()
+    error: FhirError | None = None
+
+    @property
+    def place(self) -> str:
+        """Return where in the bundle this entry is."""
+        return f"Bundle.entry[{self.position}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A transaction or a batch."""
+
+    type: Kind
+    entries: tuple[Entry, ...]
+
+    def in_order(self) -> tuple[Entry, ...]:
+        """Return the entries in the order of processing: DELETE, POST, PUT, GET (FHIR R4 3.1.0.11.2)."""
+        return tuple(sorted(self.entries, key=lambda entry: VERBS.index(entry.method)))
+
+    def mapping(self, targets: Sequence[str | None]) -> dict[str, str]:
+        """Return what each entry's fullUrl becomes, given `Type/id` (or None) for each entry.
+
+        A fullUrl `https://server/Patient/7` also stands for the relative reference `Patient/7`.
+        """
+        found: dict[str, str] = {}
+        for entry, target in zip(self.entries, targets, strict=True):
+            if entry.full_url is None or target is None:
+                continue
+            found[entry.full_url] = target
+            if (end := _FULL_URL_END.fullmatch(entry.full_url)) is not None:
+                found.setdefault(end[1], target)
+        return found
+
+
+def parse_bundle(data: bytes) -> Bundle:
+    """Take a transaction or batch apart, checking the envelope but not the resources.
+
+    Raises:
+        InvalidResource: the bytes are not a Bundle resource within the limits.
+        InvalidBundle: an entry cannot be acted on (in a batch it carries the error instead).
+    """
+    model = _envelope(data)
+    if model.type not in get_args(Kind):
+        raise UnsupportedRequest("transaction or batch", "Bundle.type")
+    kind = cast("Kind", model.type)
+    entries = tuple(_entry(position, entry, kind) for position, entry in enumerate(model.entry or ()))
+    return Bundle(kind, _linked(entries, kind))
+
+
+def resources_in(data: bytes) -> tuple[bytes, ...]:
+    """Return the bytes of every resource of a bundle of any type, such as a searchset.
+
+    Raises:
+        InvalidResource: the bytes are not a Bundle resource within the limits.
+    """
+    resources = (bytes(entry.resource) for entry in _envelope(data).entry or ())
+    return tuple(resource for resource in resources if resource)
+
+
+def _envelope(data: bytes) -> "BundleModel":
+    check_size(data, MAXIMUM_DEPTH + BUNDLE_DEPTH)
+    if resource_type(data) != "Bundle":
+        raise UnsupportedRequest("Bundle", "resourceType")
+    return cast("BundleModel", decode("Bundle", data))
+
+
+def _entry(position: int, model: "BundleEntry", kind: Kind) -> Entry:
+    place = f"Bundle.entry[{position}]"
+    request = model.request
+    if request is None or request.method is None or request.url is None:
+        raise EntryIncomplete("a request with method and url", f"{place}.request")
+    verb = request.method
+    error: FhirError | None = None
+    if verb not in VERBS:
+        error = UnsupportedRequest(" or ".join(VERBS), f"{place}.request.method")
+    raw = bytes(model.resource) or None
+    entry = Entry(
+        position=position,
+        full_url=model.fullUrl,
+        method=cast("Verb", verb) if error is None else "GET",
+        url=request.url,
+        type="",
+        if_none_exist=request.ifNoneExist,
+        if_match=request.ifMatch,
+        resource=raw,
+    )
+    try:
+        if error is not None:
+            raise error
+        return _checked(entry)
+    except FhirError as refused:
+        if kind == "transaction":
+            raise
+        return replace(entry, error=refused)
+
+
+def _checked(entry: Entry) -> Entry:
+    """Read the url and hold it against the verb and the resource (FHIR R4 3.1.0.11)."""
+    match = _URL.fullmatch(entry.url)
+    place = f"{entry.place}.request.url"
+    if match is None:
+        raise UnsupportedRequest("Type, Type/id or Type?search", place)
+    type_, id_, condition = match.groups()
+    if entry.method == "POST" and (id_ or condition):
+        raise EntryIncomplete("a resource type alone", place)
+    if entry.method in ("PUT", "DELETE") and not (id_ or condition):
+        raise EntryIncomplete("Type/id or Type?search", place)
+    entry = replace(entry, type=type_, id=id_, condition=condition)
+    if entry.method in ("GET", "DELETE"):
+        return replace(entry, resource=None)
+    if entry.resource is None:
+        raise EntryIncomplete("a resource", f"{entry.place}.resource")
+    try:
+        actual = resource_type(entry.resource)
+    except FhirError as error:
+        raise error.under(f"{entry.place}.resource") from None
+    if actual != type_:
+        raise EntryIncomplete("the type of the resource", place)
+    open_ones = (text for text in references(entry.resource) if is_open(text))
+    return replace(entry, references=tuple(dict.fromkeys(open_ones)))
+
+
+def is_open(reference: str) -> bool:
+    """Say whether a reference must be resolved first: to another entry, or by a search."""
+    return reference.startswith("urn:") or is_conditional(reference)
+
+
+def is_conditional(reference: str) -> bool:
+    """Say whether a reference is a search: `Practitioner?identifier=...` (FHIR R4 3.1.0.11.2)."""
+    match = _URL.fullmatch(reference)
+    return match is not None and match[3] is not None
+
+
+def _linked(entries: tuple[Entry, ...], kind: Kind) -> tuple[Entry, ...]:
+    """Find references to entries that are not there; in a batch no entry may refer to another."""
+    known: set[str] = set()
+    if kind == "transaction":
+        for entry in entries:
+            if entry.full_url is not None and entry.full_url in known:
+                raise EntryRepeated("a fullUrl of its own", f"{entry.place}.fullUrl")
+            if entry.full_url is not None:
+                known.add(entry.full_url)
+        for error in _dangling(entries, known):
+            raise error
+        return entries
+    errors = {error.location: error for error in _dangling(entries, known)}
+    return tuple(replace(e, error=e.error or errors.get(f"{e.place}.resource")) for e in entries)
+
+
+def _dangling(entries: tuple[Entry, ...], known: set[str]) -> Iterator[DanglingReference]:
+    for entry in entries:
+        if any(text.startswith("urn:") and text not in known for text in entry.references):
+            yield DanglingReference("references to entries of the same transaction", f"{entry.place}.resource")
