@@ -49,6 +49,7 @@ ContentType = Literal[
     "application/vnd.careledger.request+cbor",
     "application/vnd.careledger.emergency+cbor",
     "application/vnd.careledger.terms+cbor",
+    "application/vnd.careledger.attestation+cbor",
 ]
 
 _ISSUER, _SUBJECT, _AUDIENCE, _EXPIRES, _NOT_BEFORE, _NONCE = 1, 2, 3, 4, 5, 7

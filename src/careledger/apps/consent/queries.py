@@ -1,0 +1,131 @@
+"""Questions others may ask of consent. The rule they answer by is spec/consent-decision.md."""
+
+from functools import lru_cache
+
+from careledger.apps.consent.state import CONSENTS
+from careledger.ledger.membership import SIGNERS, SignerRow
+from careledger.ledger.record import decode_trusted
+from careledger.ledger.state import View
+from careledger.mechanisms.conflict import (
+    Consents,
+    Considered,
+    TermsOf,
+    consider,
+    resolve,
+    usable,
+)
+from careledger.mechanisms.emergency import VerifiedEmergency, break_glass
+from careledger.mechanisms.envelope import Envelope
+from careledger.mechanisms.policy import Denied, Permit, Use, own_access
+from careledger.mechanisms.terms import Facts
+
+
+def decide(
+    view: View, use: Use, terms_of: TermsOf, consent_id: bytes | None = None
+) -> Permit | Denied:
+    """Decide `use`, on `consent_id` if the request cites one, else on the first that serves.
+
+    `terms_of` gives the terms that the custodian holds under a consent id. The permit covers what
+    that one consent covers; `permits` has one for each consent.
+    """
+    answer = permits(view, use, terms_of)
+    if isinstance(answer, Denied):
+        return answer
+    for permit in answer:
+        if consent_id is None or permit.basis.id == consent_id:
+            return permit
+    return Denied(use=use, dimensions=("consent",), rule="envelope")
+
+
+def decide_resource(view: View, use: Use, terms_of: TermsOf, facts: Facts) -> Permit | Denied:
+    """Decide `use` of one resource: the permit covers it."""
+    answer = permits(view, use, terms_of)
+    if isinstance(answer, Denied):
+        return answer
+    for permit in answer:
+        if permit.covers(facts).allowed:
+            return permit
+    return Denied(use=use, dimensions=("terms",), rule="terms")
+
+
+def permits(view: View, use: Use, terms_of: TermsOf) -> tuple[Permit, ...] | Denied:
+    """A permit for each grant that may serve as basis, or the refusal."""
+    standing = _standing(view, use)
+    return standing if standing is not None else resolve(use, consents(view, use.account), terms_of)
+
+
+def decide_own_access(view: View, use: Use, signer: str) -> Permit | Denied:
+    """Decide a patient's access to her own records; `signer` is the account that signed for it."""
+    account = _signer(view, use.account)
+    if account is None or account.payer != use.custodian:
+        return Denied(use=use, dimensions=("custodian",), rule="own-access")
+    return own_access(use, signer)
+
+
+def decide_break_glass(view: View, use: Use, verified: VerifiedEmergency) -> Permit | Denied:
+    """Decide a use in an emergency: it needs no consent, but a practitioner in good standing."""
+    standing = _standing(view, use)
+    return standing if standing is not None else break_glass(use, verified)
+
+
+def basis_holds(view: View, use: Use, consent_id: bytes) -> bool:
+    """Whether the ledger alone lets `consent_id` be the basis of `use`.
+
+    That is all that rules can see: the envelope matches, counts, and no denial of the whole
+    record matches. What the terms say, only custodian and patient know.
+    """
+    if _standing(view, use) is not None:
+        return False
+    every = consents(view, use.account)
+    matching = [(key, envelope) for key, envelope in every if envelope.matches(use)]
+    if any(envelope.kind == "denial" and envelope.terms is None for _, envelope in matching):
+        return False
+    return any(key == consent_id for key, _ in usable(matching, every, use))
+
+
+def explain(
+    view: View, use: Use, terms_of: TermsOf, facts: Facts | None = None
+) -> tuple[Considered, ...]:
+    """How each consent was read. For the patient, never for whoever asked."""
+    return consider(use, consents(view, use.account), terms_of, facts)
+
+
+def consents(view: View, account: str) -> Consents:
+    """Every consent ever given under `account`, ended ones too, in the order of their ids."""
+    return [
+        (key, envelope)
+        for (_, key), envelope in view.scan(CONSENTS, account)
+        if isinstance(key, bytes)
+    ]
+
+
+def consent(view: View, account: str, consent_id: bytes) -> Envelope | None:
+    """One consent, ended or not, if there is one."""
+    return view.get(CONSENTS, account, consent_id)
+
+
+def history(view: View, account: str) -> Consents:
+    """Every consent ever given under `account`, oldest first."""
+    return sorted(consents(view, account), key=lambda pair: (pair[1].given, pair[0]))
+
+
+def _standing(view: View, use: Use) -> Denied | None:
+    """Whoever is suspended may see nothing, whatever was granted."""
+    member = _signer(view, use.requester)
+    if member is None or member.kind != "member" or member.status != "active":
+        return Denied(use=use, dimensions=("grantee",), rule="envelope")
+    if use.practitioner is not None:
+        person = _signer(view, use.practitioner)
+        if person is None or person.status != "active" or person.payer != use.requester:
+            return Denied(use=use, dimensions=("person",), rule="envelope")
+    return None
+
+
+def _signer(view: View, name: str) -> SignerRow | None:
+    row = view.raw(SIGNERS.at(name))
+    return None if row is None else _decode_signer(row)
+
+
+@lru_cache(maxsize=4_096)
+def _decode_signer(row: bytes) -> SignerRow:
+    return decode_trusted(row, SignerRow)

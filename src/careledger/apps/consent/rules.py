@@ -1,0 +1,274 @@
+"""The law of consent: which commands are accepted, and what they change."""
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from msgspec.structs import asdict, replace
+
+from careledger.apps.consent.commands import (
+    AttestPaperConsent,
+    Command,
+    ConsentDenied,
+    ConsentGranted,
+    ConsentRevoked,
+    DenyConsent,
+    EndPaperConsent,
+    Event,
+    GrantConsent,
+    PaperConsentAttested,
+    PaperConsentEnded,
+    RevokeConsent,
+    SaidNo,
+    SaidOnPaper,
+    SaidYes,
+)
+from careledger.apps.consent.state import CONSENTS, PAPERS, Paper
+from careledger.ledger.application import Context
+from careledger.ledger.errors import Refusal, require
+from careledger.ledger.membership import SIGNERS, parameters
+from careledger.ledger.record import AccountId, MemberId, encode
+from careledger.ledger.state import Changes, View
+from careledger.ledger.statement import parse_statement, verify_statement
+from careledger.mechanisms.deadline import start_of
+from careledger.mechanisms.envelope import Envelope, Form, Kind
+
+
+class NotThePatient(Refusal):
+    """Only the patient's own account can give, deny or revoke her consent."""
+
+    code = 300
+
+
+class NotTheCustodian(Refusal):
+    """A consent names as custodian the organisation that enrolled the patient's account."""
+
+    code = 301
+
+
+class UnknownGrantee(Refusal):
+    """No active organisation has the name of the grantee."""
+
+    code = 302
+
+
+class UnknownPractitioner(Refusal):
+    """The grantee has no practitioner under that account."""
+
+    code = 303
+
+
+class ConsentIdUsed(Refusal):
+    """That consent id was used before; history is never overwritten, choose a fresh one."""
+
+    code = 304
+
+
+class AlreadyOver(Refusal):
+    """The consent would be over before it begins, or is over already."""
+
+    code = 305
+
+
+class UnknownConsent(Refusal):
+    """There is no consent with this id under this account."""
+
+    code = 306
+
+
+class PaperNotAllowed(Refusal):
+    """This network does not accept consent on paper."""
+
+    code = 310
+
+
+class NotTheDesk(Refusal):
+    """Only a named practitioner of the custodian can act on a paper, and never on her own."""
+
+    code = 311
+
+
+class NoWitness(Refusal):
+    """A second practitioner of the custodian has to sign exactly the same statement."""
+
+    code = 312
+
+
+class GrantTooWide(Refusal):
+    """A grant names its grantee, at least one purpose and at least one action."""
+
+    code = 313
+
+
+class NotOnPaper(Refusal):
+    """The desk can end only a grant on paper; everything else only the patient can end."""
+
+    code = 314
+
+
+REFUSALS = (
+    NotThePatient,
+    NotTheCustodian,
+    UnknownGrantee,
+    UnknownPractitioner,
+    ConsentIdUsed,
+    AlreadyOver,
+    UnknownConsent,
+    PaperNotAllowed,
+    NotTheDesk,
+    NoWitness,
+    GrantTooWide,
+    NotOnPaper,
+)
+
+
+def decide(command: Command, context: Context, view: View) -> Iterator[Event]:
+    """Accept `command` as events, or refuse it."""
+    match command:
+        case GrantConsent():
+            yield _grant(command, context, view)
+        case DenyConsent():
+            yield _deny(command, context, view)
+        case RevokeConsent(consent_id=consent_id):
+            patient = _patient(context)
+            row = view.find(CONSENTS, patient, consent_id, absent=UnknownConsent)
+            if row.ended is None:
+                yield ConsentRevoked(account=patient, consent_id=consent_id, ended=context.time)
+        case AttestPaperConsent():
+            yield _attest(command, context, view)
+        case EndPaperConsent(account=account, consent_id=consent_id):
+            row = view.find(CONSENTS, account, consent_id, absent=UnknownConsent)
+            staff = _staff(context, account, MemberId(row.custodian))
+            require(row.form == "paper" and row.kind == "grant", NotOnPaper)
+            if row.ended is None:
+                yield PaperConsentEnded(
+                    account=account, consent_id=consent_id, ended=context.time, staff=staff
+                )
+        case _:
+            assert_never(command)
+
+
+def _patient(context: Context) -> AccountId:
+    """Whoever signs, signs for herself: no command names the account that it is about."""
+    require(context.kind == "account", NotThePatient)
+    return AccountId(context.signer)
+
+
+def _grant(command: GrantConsent, context: Context, view: View) -> ConsentGranted:
+    patient = _patient(context)
+    require(command.custodian == context.payer, NotTheCustodian)
+    _check_said(command, patient, context, view)
+    return ConsentGranted(**asdict(command), account=patient, given=context.time)
+
+
+def _deny(command: DenyConsent, context: Context, view: View) -> ConsentDenied:
+    patient = _patient(context)
+    require(command.custodian == context.payer, NotTheCustodian)
+    _check_said(command, patient, context, view)
+    return ConsentDenied(**asdict(command), account=patient, given=context.time)
+
+
+def _check_said(said: SaidYes | SaidNo, account: str, context: Context, view: View) -> None:
+    """What any new consent must satisfy: a fresh id, days to come, a grantee that exists."""
+    require(view.get(CONSENTS, account, said.consent_id) is None, ConsentIdUsed)
+    if said.valid_until is not None:
+        require(said.valid_from < said.valid_until, AlreadyOver)
+        require(context.time < start_of(said.valid_until), AlreadyOver)
+    if said.grantee is not None:
+        grantee = view.find(SIGNERS, said.grantee, absent=UnknownGrantee)
+        require(grantee.kind == "member", UnknownGrantee)
+        require(_is_denial(said) or grantee.status == "active", UnknownGrantee)
+    if said.practitioner is not None:
+        person = view.find(SIGNERS, said.practitioner, absent=UnknownPractitioner)
+        require(person.kind == "account" and person.payer == said.grantee, UnknownPractitioner)
+
+
+def _is_denial(said: SaidYes | SaidNo) -> bool:
+    """A denial may name a grantee that is suspended or gone."""
+    match said:
+        case SaidOnPaper():
+            return said.kind == "denial"
+        case SaidNo():
+            return True
+        case SaidYes():
+            return False
+
+
+def _attest(command: AttestPaperConsent, context: Context, view: View) -> PaperConsentAttested:
+    said = command.consent
+    require(parameters(view).paper_consent, PaperNotAllowed)
+    patient = view.find(SIGNERS, said.account, absent=NotTheCustodian)
+    require(patient.kind == "account" and patient.payer == said.custodian, NotTheCustodian)
+    staff = _staff(context, said.account, MemberId(said.custodian))
+    witness = _witness(command, context, view)
+    _check_said(said, said.account, context, view)
+    if said.kind == "grant":
+        named = said.grantee is not None and bool(said.purposes) and bool(said.actions)
+        require(named, GrantTooWide)
+    return PaperConsentAttested(**asdict(said), given=context.time, staff=staff, witness=witness)
+
+
+def _staff(context: Context, patient: str, custodian: MemberId) -> AccountId:
+    """The named practitioner of the custodian who signs at the desk, and is not the patient."""
+    require(context.kind == "account" and context.payer == custodian, NotTheDesk)
+    require(context.signer != patient, NotTheDesk)
+    return AccountId(context.signer)
+
+
+def _witness(command: AttestPaperConsent, context: Context, view: View) -> AccountId:
+    """Another practitioner of the custodian, who signed the same bytes.
+
+    Raises:
+        Malformed: not such a statement, for another chain, or outside its window.
+        UnknownSigner: not signed by a live key of whoever it names.
+    """
+    said = command.consent
+    statement = parse_statement(command.witness, "application/vnd.careledger.attestation+cbor")
+    verify_statement(statement, view, context.chain, context.time)
+    require(statement.payload == encode(said), NoWitness)
+    require(statement.issuer not in {context.signer, said.account}, NoWitness)
+    signer = view.find(SIGNERS, statement.issuer, absent=NoWitness)
+    require(signer.kind == "account" and signer.status == "active", NoWitness)
+    require(signer.payer == said.custodian, NoWitness)
+    return AccountId(statement.issuer)
+
+
+def evolve(event: Event, view: View) -> Changes:
+    """Fold one event into the state; never refuses."""
+    key = event.account, event.consent_id
+    match event:
+        case ConsentGranted():
+            return CONSENTS.put(_envelope(event, "grant", "electronic"), *key)
+        case ConsentDenied():
+            return CONSENTS.put(_envelope(event, "denial", "electronic"), *key)
+        case PaperConsentAttested():
+            paper = Paper(paper=event.paper, staff=event.staff, witness=event.witness)
+            row = _envelope(event, event.kind, "paper")
+            return {**CONSENTS.put(row, *key), **PAPERS.put(paper, *key)}
+        case ConsentRevoked():
+            row = replace(view.row(CONSENTS, *key), ended=event.ended)
+            return CONSENTS.put(row, *key)
+        case PaperConsentEnded():
+            row = replace(view.row(CONSENTS, *key), ended=event.ended)
+            paper = replace(view.row(PAPERS, *key), ended_by=event.staff)
+            return {**CONSENTS.put(row, *key), **PAPERS.put(paper, *key)}
+        case _:
+            assert_never(event)
+
+
+def _envelope(
+    said: ConsentGranted | ConsentDenied | PaperConsentAttested, kind: Kind, form: Form
+) -> Envelope:
+    return Envelope(
+        kind=kind,
+        form=form,
+        custodian=said.custodian,
+        grantee=said.grantee,
+        practitioner=said.practitioner,
+        role=said.role,
+        purposes=said.purposes,
+        actions=said.actions,
+        valid_from=said.valid_from,
+        valid_until=said.valid_until,
+        terms=said.terms,
+        given=said.given,
+    )
