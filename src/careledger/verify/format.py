@@ -1,0 +1,107 @@
+"""The files that people keep as evidence: what is in each, and how to tell them apart.
+
+All but the log slice, the export and the C2SP texts are one record each, in deterministic CBOR,
+whose `type` names the format.
+"""
+
+from enum import Enum
+
+from careledger.ledger.commitment import Opening, TransactionProof
+from careledger.ledger.entry import BlockEntry
+from careledger.ledger.record import Count, Hash, Record, decode, encode
+from careledger.ledger.state_root import StateProof
+from careledger.ledger.tlog_proof import FIRST_LINE
+
+
+class ReceiptFile(Record, tag="careledger-receipt/1"):
+    """What became of one transaction, with everything that shows it.
+
+    `transaction` is the signed message, where whoever keeps the receipt may have it. `receipts` are
+    COSE Receipts over the same log entry, for other programs.
+    """
+
+    chain: Hash
+    transaction: bytes | None
+    proof: TransactionProof
+    checkpoint: str
+    receipts: tuple[bytes, ...] = ()
+
+
+class RowFile(Record, tag="careledger-row/1"):
+    """That a state row had this value after a block, or was absent (`value` None)."""
+
+    chain: Hash
+    key: bytes
+    value: bytes | None
+    proof: StateProof
+    block: BlockEntry
+    index: Count
+    path: tuple[Hash, ...]
+    checkpoint: str
+
+
+class ConsentFile(Record, tag="careledger-consent-receipt/1"):
+    """A consent that its patient keeps: the receipt, the terms off the ledger, the state since.
+
+    `terms` are the bytes that the ledger commits to under `salt`; both are there or neither.
+    `standing` shows the consent's row at a later block, which a revocation would have changed.
+    """
+
+    receipt: ReceiptFile
+    terms: bytes | None = None
+    salt: Hash | None = None
+    standing: RowFile | None = None
+
+
+class RecordFile(Record, tag="careledger-record/1"):
+    """One record with its two-level proof."""
+
+    chain: Hash
+    content: bytes
+    opening: Opening
+    transaction: TransactionProof
+    checkpoint: str
+
+
+EvidenceFile = ReceiptFile | RowFile | ConsentFile | RecordFile
+
+
+def encode_file(file: EvidenceFile) -> bytes:
+    """The bytes of the file."""
+    return encode(file)
+
+
+def decode_file(data: bytes) -> EvidenceFile:
+    """Inverse of `encode_file`.
+
+    Raises:
+        Malformed: it would not have produced these bytes.
+    """
+    # EvidenceFile is a union, which mypy does not take for a type[T].
+    return decode(data, EvidenceFile)  # type: ignore[arg-type]
+
+
+class Kind(Enum):
+    """What a file is, from how it begins; nothing more is known of it yet."""
+
+    RECORD = "evidence record"
+    TLOG_PROOF = "C2SP transparency log proof"
+    CHECKPOINT = "checkpoint"
+    LOG_SLICE = "log slice"
+    EXPORT = "export"
+    UNKNOWN = "unknown"
+
+
+def recognise(head: bytes) -> Kind:
+    """The kind of file that begins with `head`; 64 bytes suffice."""
+    if head.startswith(b"PK\x03\x04"):
+        return Kind.EXPORT
+    if head.startswith(FIRST_LINE.encode()):
+        return Kind.TLOG_PROOF
+    if head.startswith(b"careledger/"):
+        return Kind.CHECKPOINT
+    if head.startswith(b'{"format":"careledger-log/1"'):
+        return Kind.LOG_SLICE
+    if head[:1] and head[0] >> 5 == 5:  # noqa: PLR2004 - CBOR major type of a map
+        return Kind.RECORD
+    return Kind.UNKNOWN

@@ -1,0 +1,86 @@
+"""The trust file: whom a reader believes about a chain, and how many of them it takes.
+
+It comes from the genesis file, or from anyone whom the reader believes. A proof never brings its
+own.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+from careledger.ledger.checkpoint import Quorum, member_keys
+from careledger.ledger.errors import Malformed
+from careledger.ledger.note import NoteKey
+from careledger.ledger.record import Digest, Hash, MemberId, MemberName, Record
+from careledger.ledger.signature import PublicKey, key_id
+
+ChainHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class TrustedMember(Record):
+    """One member's keys, each of which counts as its voice."""
+
+    member: MemberName
+    checkpoint: tuple[Hash, ...]
+    """Ed25519 public keys that sign its checkpoints."""
+    receipt: tuple[PublicKey, ...] = ()
+
+
+class Trust(Record):
+    """That `threshold` of these members together are believed about the chain."""
+
+    format: Literal["careledger-trust/1"] = "careledger-trust/1"
+    chain: ChainHex
+    threshold: Annotated[int, msgspec.Meta(ge=1)]
+    members: tuple[TrustedMember, ...]
+
+    @property
+    def origin(self) -> str:
+        """The origin line of the chain's log."""
+        return f"careledger/{self.chain}"
+
+    def policy(self) -> Quorum:
+        """Whose signatures make a checkpoint believable."""
+        return Quorum(self.threshold, self.note_keys())
+
+    def note_keys(self) -> Mapping[str, tuple[NoteKey, ...]]:
+        """Every key under which each member's node may sign a checkpoint."""
+        return {
+            one.member: tuple(
+                key
+                for public in one.checkpoint
+                for key in member_keys(self.origin, MemberId(one.member), public)
+            )
+            for one in self.members
+        }
+
+    def receipt_keys(self) -> Mapping[Digest, tuple[str, PublicKey]]:
+        """Key id to the member and key that sign COSE Receipts."""
+        return {key_id(key): (one.member, key) for one in self.members for key in one.receipt}
+
+
+def format_trust(trust: Trust) -> str:
+    """The trust file: indented JSON, byte strings in base64."""
+    return msgspec.json.format(msgspec.json.encode(trust), indent=2).decode() + "\n"
+
+
+def parse_trust(data: bytes) -> Trust:
+    """Read a trust file.
+
+    Raises:
+        Malformed: it is not one, or it asks for more members than it names.
+    """
+    try:
+        trust = msgspec.json.decode(data, type=Trust)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed from error
+    names = {one.member for one in trust.members}
+    if len(names) != len(trust.members) or trust.threshold > len(names):
+        raise Malformed
+    return trust
+
+
+def find_trust(trusts: Iterable[Trust], origin: str) -> Trust | None:
+    """The trust file about that log, if there is one."""
+    return next((trust for trust in trusts if trust.origin == origin), None)
