@@ -1,0 +1,133 @@
+"""What may be voted on, and what it brings about when it carries."""
+
+from typing import assert_never
+
+from careledger.apps.governance.commands import (
+    Admit,
+    Effect,
+    MemberAdmitted,
+    MemberReinstated,
+    MemberRemoved,
+    MemberSuspended,
+    Motion,
+    ParametersSet,
+    Reinstate,
+    Remove,
+    RolesSet,
+    SetParameters,
+    SetRoles,
+    Suspend,
+)
+from careledger.apps.governance.queries import active_members
+from careledger.ledger.application import Context
+from careledger.ledger.errors import Refusal, require
+from careledger.ledger.keyring import KeyKnown, KeyNotProven, check_new
+from careledger.ledger.membership import SIGNERS, NetworkParameters, Status
+from careledger.ledger.record import MemberId
+from careledger.ledger.state import View
+
+LOWEST_THRESHOLD_PERCENT = 51
+"""Below this a minority could remove everybody else."""
+
+HIGHEST_THRESHOLD_PERCENT = 99
+"""Above this one member that stays silent could keep the network from ever deciding again."""
+
+SMALLEST_BUDGET = 10
+SMALLEST_BUDGET_BYTES = 100_000
+"""Two transactions of the largest size, after the share that is held back for protection."""
+
+
+class NotAMember(Refusal):
+    """Only an active member may do that."""
+
+    code = 100
+
+
+class MemberTaken(Refusal):
+    """There is, or was, a member with that id; ids are never given again."""
+
+    code = 101
+
+
+class NoSuchMember(Refusal):
+    """There is no member with that id."""
+
+    code = 102
+
+
+class AlreadySo(Refusal):
+    """The member is in another state than the motion needs: it is so already, or ended."""
+
+    code = 103
+
+
+class LocksOut(Refusal):
+    """That would leave nobody, or a mere part of the members, able to govern the network."""
+
+    code = 104
+
+
+def carry(motion: Motion, context: Context, view: View) -> Effect:
+    """What `motion` brings about now.
+
+    Raises:
+        Refusal: it cannot be carried out.
+    """
+    match motion:
+        case Admit():
+            return _admit(motion, context, view)
+        case Suspend(member=member):
+            require(_status(view, member) == "active", AlreadySo)
+            _check_somebody_stays(view, member)
+            return MemberSuspended(member=member)
+        case Reinstate(member=member):
+            require(_status(view, member) == "suspended", AlreadySo)
+            return MemberReinstated(member=member)
+        case Remove(member=member):
+            require(_status(view, member) != "removed", AlreadySo)
+            _check_somebody_stays(view, member)
+            return MemberRemoved(member=member, at=context.time)
+        case SetRoles(member=member, roles=roles):
+            require(_status(view, member) != "removed", AlreadySo)
+            return RolesSet(member=member, roles=roles, at=context.time)
+        case SetParameters(parameters=parameters):
+            require(_leaves_everyone_able(parameters), LocksOut)
+            return ParametersSet(parameters=parameters)
+        case _:
+            assert_never(motion)
+
+
+def _admit(motion: Admit, context: Context, view: View) -> MemberAdmitted:
+    member = MemberId(motion.member)
+    require(view.get(SIGNERS, member) is None, MemberTaken)
+    require(any(key.use == "transaction" for key in motion.keys), KeyNotProven)
+    uses = tuple(key.use for key in motion.keys if key.use != "claim")
+    keys = tuple(check_new(view, member, key, context.chain, uses) for key in motion.keys)
+    require(len({key.public for key in keys}) == len(keys), KeyKnown)
+    return MemberAdmitted(
+        member=member,
+        name=motion.name,
+        roles=motion.roles,
+        keys=keys,
+        at=context.time,
+        gateway=motion.gateway,
+    )
+
+
+def _status(view: View, member: str) -> Status:
+    row = view.find(SIGNERS, member, absent=NoSuchMember)
+    require(row.kind == "member", NoSuchMember)
+    return row.status
+
+
+def _check_somebody_stays(view: View, member: str) -> None:
+    require(any(other != member for other in active_members(view)), LocksOut)
+
+
+def _leaves_everyone_able(agreed: NetworkParameters) -> bool:
+    share = 100 - agreed.protective_percent
+    return (
+        LOWEST_THRESHOLD_PERCENT <= agreed.vote_threshold_percent <= HIGHEST_THRESHOLD_PERCENT
+        and agreed.transactions_per_block * share // 100 >= SMALLEST_BUDGET
+        and agreed.bytes_per_block * share // 100 >= SMALLEST_BUDGET_BYTES
+    )

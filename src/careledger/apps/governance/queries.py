@@ -1,0 +1,113 @@
+"""Questions others may ask of governance: who is a member, as what, and where it answers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from careledger.apps.governance.commands import MemberAdmitted, Motion
+from careledger.apps.governance.state import MEMBERS, PROPOSALS, ROLES, VOTES, MemberRow
+from careledger.ledger.membership import SIGNERS, NetworkParameters, Status
+from careledger.ledger.record import Instant, MemberId, Record
+from careledger.ledger.state import View
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A participating organisation as the ledger knows it now."""
+
+    id: MemberId
+    name: str
+    status: Status
+    roles: tuple[str, ...]
+    since: Instant
+    gateway: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A motion and how the vote on it stands."""
+
+    id: bytes
+    member: MemberId
+    motion: Motion
+    until: Instant
+    outcome: str
+    approving: tuple[MemberId, ...]
+    disapproving: tuple[MemberId, ...]
+
+
+def member(view: View, id_: MemberId) -> Member | None:
+    """The member `id_`, if there ever was one."""
+    row = view.get(MEMBERS, id_)
+    return None if row is None else _member(view, id_, row)
+
+
+def members(view: View) -> Iterator[Member]:
+    """Every member there ever was, by id; look at its status."""
+    for (id_,), row in view.scan(MEMBERS):
+        yield _member(view, MemberId(str(id_)), row)
+
+
+def has_role(view: View, member: MemberId, role: str) -> bool:
+    """Whether `member` has `role`; its status is another question."""
+    return view.get(ROLES, member, role) is not None
+
+
+def is_active(view: View, member: MemberId) -> bool:
+    """Whether `member` may act now."""
+    signer = view.get(SIGNERS, member)
+    return signer is not None and signer.kind == "member" and signer.status == "active"
+
+
+def active_members(view: View) -> tuple[MemberId, ...]:
+    """Everyone with a vote, by id."""
+    ids = (MemberId(str(id_)) for (id_,), _ in view.scan(MEMBERS))
+    return tuple(id_ for id_ in ids if is_active(view, id_))
+
+
+def proposals(view: View) -> Iterator[Proposal]:
+    """Every proposal there ever was, by id; look at its outcome and its time."""
+    for (id_,), row in view.scan(PROPOSALS):
+        if isinstance(id_, bytes):
+            votes = [(MemberId(str(who)), vote) for (_, who), vote in view.scan(VOTES, id_)]
+            yield Proposal(
+                id=id_,
+                member=MemberId(row.member),
+                motion=row.motion,
+                until=row.until,
+                outcome=row.outcome,
+                approving=tuple(who for who, vote in votes if vote.approve),
+                disapproving=tuple(who for who, vote in votes if not vote.approve),
+            )
+
+
+def votes_needed(parameters: NetworkParameters, active: int) -> int:
+    """Approvals that carry a proposal among `active` members: the threshold, rounded up."""
+    return -(-active * parameters.vote_threshold_percent // 100)
+
+
+def founding_faults(events: tuple[Record, ...]) -> tuple[str, ...]:
+    """What is wrong with the governance events of a genesis file, in plain clauses; none is good.
+
+    A chain must not begin locked: somebody has to be able to act, vote and be told apart.
+    """
+    admitted = [event for event in events if isinstance(event, MemberAdmitted)]
+    faults = [] if admitted else ["nobody is admitted"]
+    seen: set[str] = set()
+    for event in admitted:
+        if event.member in seen:
+            faults.append(f"{event.member} is admitted twice")
+        seen.add(event.member)
+        if not any(key.use == "transaction" for key in event.keys):
+            faults.append(f"{event.member} has no transaction key")
+    return tuple(faults)
+
+
+def _member(view: View, id_: MemberId, row: MemberRow) -> Member:
+    return Member(
+        id=id_,
+        name=row.name,
+        status=view.row(SIGNERS, id_).status,
+        roles=tuple(str(role) for (_, role), _ in view.scan(ROLES, id_)),
+        since=row.since,
+        gateway=row.gateway,
+    )
