@@ -1,0 +1,1 @@
+"""A seeded synthetic population in FHIR R4: realistic records of people who do not exist."""

@@ -1,0 +1,1 @@
+"""Clinical content as tables: codes, courses of disease, medications, schedules and names."""
