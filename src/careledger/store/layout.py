@@ -1,0 +1,83 @@
+"""Which named databases an LMDB environment of ours holds, and how their keys are written.
+
+`spec/store.md` has the table. Numbers are eight bytes big-endian, so that they sort.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import lmdb
+
+from careledger.ledger.errors import CorruptStore
+
+FORMAT = b"careledger store 1"
+
+DATABASES = (
+    "headers",
+    "transactions",
+    "receipts",
+    "entries",
+    "ids",
+    "tiles",
+    "rows",
+    "buckets",
+    "meta",
+)
+
+FORMAT_KEY, GENESIS_KEY, GROUPS_KEY = b"format", b"genesis", b"groups"
+"""Keys of `meta`: what this is, the genesis file, the roots of the state tree's groups."""
+
+MAP_BYTES = 1 << 40
+"""Address space, not disk space: the file grows as it needs to."""
+
+MAX_READERS = 512
+MAX_DATABASES = 16
+
+# Handles of one open environment: only LMDB itself can make them.
+Databases = Mapping[str, "lmdb._Database"]  # noqa: SLF001 - its type has no public name
+
+
+def data_file(folder: Path) -> Path:
+    """The one file that holds everything."""
+    return folder / "data.mdb"
+
+
+def create_databases(environment: lmdb.Environment) -> None:
+    """Make the named databases that are not there yet, in one durable step."""
+    with environment.begin(write=True) as transaction:
+        for name in DATABASES:
+            database = environment.open_db(name.encode(), txn=transaction)
+            if name == "meta":
+                transaction.put(FORMAT_KEY, FORMAT, db=database)
+
+
+def open_databases(environment: lmdb.Environment) -> Databases:
+    """The named databases.
+
+    Raises:
+        CorruptStore: one is missing, or the folder is of another format.
+    """
+    try:
+        databases = {name: environment.open_db(name.encode(), create=False) for name in DATABASES}
+    except lmdb.NotFoundError as error:
+        raise CorruptStore("a named database is missing") from error
+    with environment.begin() as transaction:
+        found = transaction.get(FORMAT_KEY, db=databases["meta"])
+    if found != FORMAT:
+        raise CorruptStore("another store format", FORMAT, found)
+    return databases
+
+
+def number_key(number: int) -> bytes:
+    """Key of a height or a log position."""
+    return number.to_bytes(8)
+
+
+def tile_key(level: int, number: int) -> bytes:
+    """Key of a tile: one byte of level, eight of number."""
+    return level.to_bytes(1) + number.to_bytes(8)
+
+
+def bucket_key(number: int) -> bytes:
+    """Key of a bucket of the state tree."""
+    return number.to_bytes(2)

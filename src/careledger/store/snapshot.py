@@ -1,0 +1,173 @@
+"""What is committed, as of one moment: one read transaction, and every question it can answer."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+import lmdb
+
+from careledger.ledger.errors import CorruptStore, Unavailable
+from careledger.ledger.record import Digest, decode_trusted
+from careledger.ledger.state_root import GROUP, StateProof, bucket_of, prove
+from careledger.ledger.transition import Header, Receipt
+from careledger.store import tiles
+from careledger.store.layout import (
+    GENESIS_KEY,
+    GROUPS_KEY,
+    Databases,
+    bucket_key,
+    number_key,
+    tile_key,
+)
+
+
+class Snapshot:
+    """Committed state as of one block: the `state.Reader` for a `View`, and the log with it.
+
+    Later blocks do not show here. Keep it under a second: pages that it can see are not reused.
+    """
+
+    def __init__(self, transaction: "lmdb.Transaction[bytes]", databases: Databases) -> None:
+        """Read through `transaction`."""
+        self._transaction = transaction
+        self._databases = databases
+
+    # --- state -----------------------------------------------------------------------------
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The row at the state key `key`, if there is one."""
+        return self._get("rows", key)
+
+    def scan(self, prefix: bytes, /) -> Iterator[tuple[bytes, bytes]]:
+        """Rows whose state key begins with `prefix`, in key order."""
+        with self._transaction.cursor(self._databases["rows"]) as cursor:
+            found = cursor.set_range(prefix)
+            while found and (key := cursor.key()).startswith(prefix):
+                yield key, cursor.value()
+                found = cursor.next()
+
+    def bucket(self, number: int) -> bytes:
+        """The leaves of a bucket of the state tree."""
+        return self._get("buckets", bucket_key(number)) or b""
+
+    def buckets(self) -> Iterator[tuple[int, bytes]]:
+        """Every bucket that is not empty, with its number."""
+        with self._transaction.cursor(self._databases["buckets"]) as cursor:
+            for key, bucket in cursor:
+                yield int.from_bytes(key), bucket
+
+    def groups(self) -> bytes:
+        """The roots of the 256 groups of buckets, concatenated."""
+        return self._meta(GROUPS_KEY)
+
+    def prove_row(self, key: bytes) -> StateProof:
+        """The proof that the row at `key` is what it is, or that there is none; a millisecond."""
+        first = bucket_of(key) // GROUP * GROUP
+        group = [self.bucket(number) for number in range(first, first + GROUP)]
+        return prove(key, group, self.groups())
+
+    # --- blocks ----------------------------------------------------------------------------
+
+    def genesis(self) -> bytes:
+        """The genesis file."""
+        return self._meta(GENESIS_KEY)
+
+    def latest(self) -> Header:
+        """The header of the newest block.
+
+        Raises:
+            Unavailable: the store was made, but its first block is not there yet.
+        """
+        with self._transaction.cursor(self._databases["headers"]) as cursor:
+            if not cursor.last():
+                raise Unavailable("no block yet")
+            return decode_trusted(cursor.value(), Header)
+
+    def header(self, height: int) -> Header | None:
+        """The header of the block at `height`, if there is one."""
+        header = self._get("headers", number_key(height))
+        return None if header is None else decode_trusted(header, Header)
+
+    def height_of(self, index: int) -> int:
+        """The height of the block that holds the log entry `index`."""
+        size = lambda height: self._header(height).size  # noqa: E731 - a key of one use
+        return bisect_left(range(self.latest().height + 1), index + 1, key=size)
+
+    # --- transactions ----------------------------------------------------------------------
+
+    def has(self, id_: bytes) -> bool:
+        """Whether the transaction has been ordered, refused or not."""
+        return self._get("ids", id_) is not None
+
+    def index_of(self, id_: bytes) -> int | None:
+        """The log position of a transaction, if it has been ordered."""
+        index = self._get("ids", id_)
+        return None if index is None else int.from_bytes(index)
+
+    def receipt(self, id_: bytes) -> Receipt | None:
+        """What became of a transaction, if it has been ordered."""
+        index = self.index_of(id_)
+        return None if index is None else self.receipt_at(index)
+
+    def receipt_at(self, index: int) -> Receipt | None:
+        """The receipt of the transaction at a log position; `None` for other entries."""
+        receipt = self._get("receipts", number_key(index))
+        return None if receipt is None else decode_trusted(receipt, Receipt)
+
+    def receipts(self, begin: int) -> Iterator[tuple[int, Receipt]]:
+        """Receipts from the log position `begin` on, with their positions."""
+        for index, receipt in self._from("receipts", begin):
+            yield index, decode_trusted(receipt, Receipt)
+
+    def transaction(self, id_: bytes) -> bytes | None:
+        """A transaction as it was signed, if it has been ordered."""
+        index = self.index_of(id_)
+        return None if index is None else self.transaction_at(index)
+
+    def transaction_at(self, index: int) -> bytes | None:
+        """The transaction at a log position; `None` for other entries."""
+        return self._get("transactions", number_key(index))
+
+    # --- log -------------------------------------------------------------------------------
+
+    def entry(self, index: int) -> bytes | None:
+        """The log entry at `index`, if there is one."""
+        return self._get("entries", number_key(index))
+
+    def entries(self, begin: int, end: int) -> list[bytes]:
+        """The log entries [begin, end), fewer where the log ends before."""
+        found: list[bytes] = []
+        for index, entry in self._from("entries", begin):
+            if index >= end:
+                break
+            found.append(entry)
+        return found
+
+    def subtree(self, level: int, index: int) -> Digest:
+        """Root of a perfect subtree of the log: what `merkle` builds proofs from."""
+        return tiles.subtree(self.tile, level, index)
+
+    def tile(self, level: int, number: int) -> bytes:
+        """The hashes of a tile of the log; b"" if there is none, fewer than 256 at the edge."""
+        return self._get("tiles", tile_key(level, number)) or b""
+
+    def _get(self, database: str, key: bytes) -> bytes | None:
+        return self._transaction.get(key, db=self._databases[database])
+
+    def _meta(self, key: bytes) -> bytes:
+        value = self._get("meta", key)
+        if value is None:
+            raise CorruptStore("meta", key)
+        return value
+
+    def _header(self, height: int) -> Header:
+        header = self.header(height)
+        if header is None:
+            raise CorruptStore("no header", height)
+        return header
+
+    def _from(self, database: str, begin: int) -> Iterator[tuple[int, bytes]]:
+        with self._transaction.cursor(self._databases[database]) as cursor:
+            found = cursor.set_range(number_key(begin))
+            while found:
+                yield int.from_bytes(cursor.key()), cursor.value()
+                found = cursor.next()

@@ -1,0 +1,269 @@
+"""The node's own hold on its store: the one writer, and one durable step for each block."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import lmdb
+
+from careledger.ledger.errors import CorruptStore, InvalidBlock, Unavailable
+from careledger.ledger.genesis import genesis_block, genesis_changes, load_genesis
+from careledger.ledger.merkle import Frontier
+from careledger.ledger.record import Digest
+from careledger.ledger.state import Changes
+from careledger.ledger.state_root import Delta, Tree
+from careledger.ledger.transition import Applications, Closed, Header, Receipt
+from careledger.store import tiles
+from careledger.store.environment import lock_folder, open_for_writing
+from careledger.store.failure import failure
+from careledger.store.layout import (
+    GENESIS_KEY,
+    MAP_BYTES,
+    create_databases,
+    data_file,
+    open_databases,
+)
+from careledger.store.snapshot import Snapshot
+from careledger.store.writing import write_block
+
+Commit = Callable[["lmdb.Transaction[bytes]"], None]
+
+_CHECK_READERS_EVERY = 64
+"""Blocks between two looks for readers that died and hold pages."""
+
+
+class Store:
+    """A chain on disk. Owns the folder until `close`: one process, opened after any fork.
+
+    `append` keeps its promise through power loss: once it returns, the block is there for good,
+    whole; before that, a crash leaves either all of the block or none of it.
+    """
+
+    _latest: Header | None
+    _frontier: Frontier
+    _tree: Tree
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        map_size: int = MAP_BYTES,
+        commit: Commit = lmdb.Transaction.commit,
+    ) -> None:
+        """Open the chain in `folder`; `commit` is the durable step, so that tests can fail it.
+
+        Raises:
+            CorruptStore: what is there contradicts itself.
+            Unavailable: no chain there, another process writes it, or the disk does not answer.
+        """
+        if not data_file(folder).exists():
+            raise Unavailable(f"no ledger in {folder}")
+        self._folder, self._map_size, self._commit = folder, map_size, commit
+        self._process = os.getpid()
+        self._lock = lock_folder(folder)
+        try:
+            self._environment = open_for_writing(folder, map_size)
+            self._recover()
+        except BaseException as error:
+            self._lock.close()
+            if isinstance(error, lmdb.Error):
+                raise failure(error, folder) from error
+            raise
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        genesis_file: bytes,
+        applications: Applications,
+        *,
+        map_size: int = MAP_BYTES,
+    ) -> "Store":
+        """Begin the chain of `genesis_file`; run again, it finishes what was begun.
+
+        Raises:
+            BadGenesis: not a genesis file that `applications` can run.
+            CorruptStore: the folder holds another chain.
+        """
+        chain, genesis = load_genesis(genesis_file)
+        changes = genesis_changes(genesis, applications)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            with lock_folder(folder), open_for_writing(folder, map_size) as environment:
+                create_databases(environment)
+        except lmdb.Error as error:
+            raise failure(error, folder) from error
+        store = cls(folder, map_size=map_size)
+        try:
+            if store._latest is None:
+                delta = store.delta(changes)
+                block = genesis_block(chain, genesis, delta.root)
+                store._append(block, (), (), changes, delta, genesis_file)
+            store._check_chain(genesis_file)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @property
+    def latest(self) -> Header:
+        """The header of the newest block."""
+        if self._latest is None:
+            raise Unavailable(f"no block in {self._folder} yet")
+        return self._latest
+
+    @property
+    def frontier(self) -> Frontier:
+        """The log's frontier: `close_block` extends it."""
+        return self._frontier
+
+    @property
+    def state_root(self) -> Digest:
+        """The root of the committed state."""
+        return self._tree.root
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """What is committed now; use it and let it go. From any thread of this process.
+
+        Raises:
+            Unavailable: the disk does not answer.
+        """
+        if os.getpid() != self._process:
+            raise RuntimeError("open the store after the fork")
+        try:
+            with self._environment.begin() as transaction:
+                yield Snapshot(transaction, self._databases)
+        except lmdb.Error as error:
+            raise failure(error, self._folder) from error
+
+    def delta(self, changes: Changes, *, after: Delta | None = None) -> Delta:
+        """What `changes`, made to the committed state, do to its root; stores nothing.
+
+        With `after`, they are made to the state that `after` leads to, which is about to be stored.
+        """
+        with self.snapshot() as committed:
+            return self._tree.delta(changes, committed.bucket, after=after)
+
+    def append(
+        self,
+        closed: Closed,
+        transactions: Sequence[bytes],
+        receipts: Sequence[Receipt],
+        changes: Changes,
+        delta: Delta,
+    ) -> None:
+        """Store a block, in one durable step; `delta` is that of `changes`.
+
+        When the step fails, the store looks what became of it: it raises if the block is not
+        there, and then everything is as before and may be tried again.
+
+        Raises:
+            InvalidBlock: it does not follow the newest block.
+            StorageFull: there is no room for it.
+            Unavailable: the disk did not answer.
+        """
+        latest, header = self.latest, closed.header
+        found = (header.height, header.first, header.state_root, delta.parent)
+        expected = (latest.height + 1, latest.size, delta.root, self._tree.root)
+        if found != expected:
+            raise InvalidBlock("does not follow", expected, found)
+        self._append(closed, transactions, receipts, changes, delta, None)
+        if header.height % _CHECK_READERS_EVERY == 0:
+            self._environment.reader_check()
+
+    def close(self) -> None:
+        """Let the folder go."""
+        self._environment.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_chain(self, genesis_file: bytes) -> None:
+        with self.snapshot() as committed:
+            if committed.genesis() != genesis_file:
+                raise CorruptStore(f"{self._folder} holds another chain")
+
+    def _append(
+        self,
+        closed: Closed,
+        transactions: Sequence[bytes],
+        receipts: Sequence[Receipt],
+        changes: Changes,
+        delta: Delta,
+        genesis_file: bytes | None,
+    ) -> None:
+        groups = self._tree.groups(delta)
+        try:
+            transaction = self._environment.begin(write=True)
+            try:
+                write_block(
+                    transaction,
+                    self._databases,
+                    closed,
+                    transactions,
+                    receipts,
+                    changes,
+                    delta.buckets,
+                    groups,
+                )
+                if genesis_file is not None:
+                    transaction.put(GENESIS_KEY, genesis_file, db=self._databases["meta"])
+                self._commit(transaction)
+            except BaseException:
+                transaction.abort()
+                raise
+        except (lmdb.Error, OSError) as error:
+            if not self._is_there(closed.header):
+                raise failure(error, self._folder) from error
+        else:
+            self._tree.accept(delta)
+            self._frontier, self._latest = closed.frontier, closed.header
+
+    def _is_there(self, header: Header) -> bool:
+        """After a failed step: recover from the disk, and say whether the block is on it."""
+        try:
+            try:
+                self._environment.stat()
+            except lmdb.Error:  # a failed write of LMDB's own root page ends the environment
+                self._environment.close()
+                self._environment = open_for_writing(self._folder, self._map_size)
+            self._recover()
+            if self._latest == header:
+                self._environment.sync(force=True)
+        except lmdb.Error as error:
+            raise failure(error, self._folder) from error
+        return self._latest == header
+
+    def _recover(self) -> None:
+        """Read back what memory holds: the newest header, the log's frontier, the state's tree.
+
+        Raises:
+            CorruptStore: they contradict each other.
+        """
+        self._databases = open_databases(self._environment)
+        self._latest = None
+        self._frontier, self._tree = Frontier(), Tree()
+        with self.snapshot() as committed:
+            if committed.header(0) is None:
+                return
+            latest = committed.latest()
+            frontier = tiles.frontier(committed.tile, latest.size)
+            tree = Tree(committed.buckets())
+            groups = committed.groups()
+        found = (frontier.root(), tree.root, tree.groups())
+        if found != (latest.log_root, latest.state_root, groups):
+            raise CorruptStore("log or state differ from the header of block", latest.height)
+        self._latest, self._frontier, self._tree = latest, frontier, tree
