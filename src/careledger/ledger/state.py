@@ -87,6 +87,10 @@ class Table(Generic[Row]):
             raise Malformed
         return tuple(key)
 
+    def last(self, at: bytes, prefix: bytes) -> bytes:
+        """The last component of `at`, if it is bytes and `prefix` is all that comes before it."""
+        return at[len(prefix) : -2].replace(b"\0\xff", b"\0")
+
     def put(self, row: Row, *key: Component) -> Changes:
         """The change that stores `row` under `key`."""
         return {self.at(*key): encode(row)}
@@ -198,10 +202,11 @@ class View:
         self, table: Table[Row], *prefix: Component
     ) -> Iterator[tuple[tuple[Component, ...], Row]]:
         """Rows of `table` whose key begins with `prefix`, in key order, with their keys."""
-        for at, row in self._scan(table.prefix(*prefix)):
+        for at, row in self.raw_scan(table.prefix(*prefix)):
             yield table.parse(at), decode_trusted(row, table.row)
 
-    def _scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def raw_scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """State keys that begin with `prefix` and their encoded rows, in key order."""
         laid: dict[bytes, bytes | None] = {}
         for layer in reversed(self._layers):
             laid.update((key, row) for key, row in layer.items() if key.startswith(prefix))

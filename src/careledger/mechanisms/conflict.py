@@ -28,22 +28,22 @@ Consents = Sequence[tuple[bytes, Envelope]]
 
 def resolve(use: Use, consents: Consents, terms_of: TermsOf) -> tuple[Permit, ...] | Denied:
     """One permit for each grant that may serve as basis, electronic ones first; or the refusal."""
-    matching = [(key, envelope) for key, envelope in consents if envelope.matches(use)]
+    matching = [pair for pair in consents if pair[1].matches(use)]
     denials = [pair for pair in matching if pair[1].kind == "denial"]
     if any(envelope.terms is None for _, envelope in denials):
         return Denied(use=use, dimensions=("denial",), rule="denial")
     grants = usable(matching, consents, use)
-    opened = _open([*denials, *grants], terms_of)
+    opened = _open(denials + grants, terms_of)
     if opened is None:
         return Denied(use=use, dimensions=("terms",), rule="terms-missing")
     if not grants:
         return _nearest(use, consents)
-    against = tuple(opened[key] for key, _ in denials if _reach(opened[key], use) != "nothing")
-    if not any(_reach(terms, use) == "all" for terms in against):
+    against = tuple(opened[key] for key, _ in denials)
+    if not any(_is_about_everything(terms, use) for terms in against):
         permits = tuple(
             _permit(use, key, envelope, opened[key], against)
             for key, envelope in grants
-            if _reach(opened[key], use) != "nothing"
+            if _has_something(opened[key], use)
         )
         if permits:
             return permits
@@ -53,11 +53,17 @@ def resolve(use: Use, consents: Consents, terms_of: TermsOf) -> tuple[Permit, ..
 def _permit(
     use: Use, consent_id: bytes, envelope: Envelope, terms: Terms, denials: tuple[Terms, ...]
 ) -> Permit:
-    basis = Basis(name="grant", id=consent_id)
-    return decided(use, basis, "grant", until=envelope.expires(), grant=terms, denials=denials)
+    return decided(
+        use,
+        Basis(name="grant", id=consent_id),
+        "grant",
+        until=envelope.expires(),
+        grant=terms,
+        denials=denials,
+    )
 
 
-def usable(matching: Consents, consents: Consents, use: Use) -> Consents:
+def usable(matching: Consents, consents: Consents, use: Use) -> list[tuple[bytes, Envelope]]:
     """The grants among `matching` that count: electronic first, then paper where paper may."""
     grants = [pair for pair in matching if pair[1].kind == "grant"]
     paper = [pair for pair in grants if pair[1].form == "paper"]
@@ -102,21 +108,22 @@ def _open(pairs: Iterable[tuple[bytes, Envelope]], terms_of: TermsOf) -> dict[by
     return found
 
 
-def _reach(terms: Terms, use: Use) -> Literal["nothing", "some", "all"]:
-    """How much a consent reaches in this use, before any resource is looked at."""
-    base = terms.base
-    speaking = [exception for exception in terms.exceptions if exception.concerns(use)]
-    reaching = [one for one in speaking if one.effect == base.effect]
-    if base.concerns(use):
-        reaching.append(base)
-    stopping = [one for one in speaking if one.effect != base.effect]
-    if not reaching:
-        return "nothing"
-    if base.effect == "permit" and any(one.is_about_all() for one in stopping):
-        return "nothing"
-    if not stopping and any(one.is_about_all() for one in reaching):
-        return "all"
-    return "some"
+def _has_something(grant: Terms, use: Use) -> bool:
+    """Whether a grant permits anything at all in this use."""
+    if not grant.exceptions:
+        return grant.base.concerns(use)
+    speaking = [one for one in (grant.base, *grant.exceptions) if one.concerns(use)]
+    if any(one.effect == "deny" and one.is_about_all() for one in speaking):
+        return False
+    return any(one.effect == "permit" for one in speaking)
+
+
+def _is_about_everything(denial: Terms, use: Use) -> bool:
+    """Whether a denial forbids every resource in this use."""
+    speaking = [one for one in (denial.base, *denial.exceptions) if one.concerns(use)]
+    return any(one.effect == "deny" and one.is_about_all() for one in speaking) and not any(
+        one.effect == "permit" for one in speaking
+    )
 
 
 def _nearest(use: Use, consents: Consents) -> Denied:
@@ -172,7 +179,7 @@ def consider(
     use: Use, consents: Consents, terms_of: TermsOf, facts: Facts | None = None
 ) -> tuple[Considered, ...]:
     """Each consent and how it was read, for this use and, if given, this resource."""
-    matching = [(key, envelope) for key, envelope in consents if envelope.matches(use)]
+    matching = [pair for pair in consents if pair[1].matches(use)]
     counted = {key for key, _ in usable(matching, consents, use)}
     return tuple(
         Considered(

@@ -93,6 +93,15 @@ class Verdict:
     rule: Rule
 
 
+_WITHHELD_BY_DENIAL: Final = Verdict(allowed=False, rule="denial")
+_WITHHELD_BY_TERMS: Final = Verdict(allowed=False, rule="terms")
+_OPENED: Final[dict[Rule, Verdict]] = {
+    "grant": Verdict(allowed=True, rule="grant"),
+    "break-glass": Verdict(allowed=True, rule="break-glass"),
+    "own-access": Verdict(allowed=True, rule="own-access"),
+}
+
+
 class ForgedPermitError(TypeError):
     """Somebody tried to make a permit without a decision."""
 
@@ -100,8 +109,7 @@ class ForgedPermitError(TypeError):
 _TOKEN: Final = object()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Permit:
+class Permit(msgspec.Struct, frozen=True, kw_only=True):
     """The right to open data once, for `use`, on exactly one basis, until `expires`."""
 
     use: Use
@@ -122,12 +130,13 @@ class Permit:
     def covers(self, facts: Facts) -> Verdict:
         """Whether this permit opens the resource that `facts` describe."""
         if self._grant is None:
-            return Verdict(allowed=True, rule=self.rule)
-        if any(denial.covers(facts, self.use) for denial in self._denials):
-            return Verdict(allowed=False, rule="denial")
+            return _OPENED[self.rule]
+        for denial in self._denials:
+            if denial.covers(facts, self.use):
+                return _WITHHELD_BY_DENIAL
         if self._grant.covers(facts, self.use):
-            return Verdict(allowed=True, rule=self.rule)
-        return Verdict(allowed=False, rule="terms")
+            return _OPENED[self.rule]
+        return _WITHHELD_BY_TERMS
 
     @property
     def obligations(self) -> tuple[Obligation, ...]:

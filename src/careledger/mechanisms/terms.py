@@ -8,9 +8,8 @@ that is denied, and outside every period that is permitted. Published as spec/te
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Final, Literal, Protocol
+from typing import Annotated, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -196,9 +195,8 @@ class TermsMismatchError(LedgerError):
     """These are not the terms that were committed to."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedTerms:
-    """Terms that match their commitment; made by `open_terms` only."""
+class OpenedTerms(NamedTuple):
+    """Terms that match their commitment; made by `open_terms`, and by `stored_terms` after it."""
 
     commitment: Digest
     terms: Terms
@@ -213,6 +211,11 @@ def open_terms(commitment: bytes, salt: bytes, encoded: bytes) -> OpenedTerms:
     """
     if not hmac.compare_digest(_commit(salt, encoded), commitment):
         raise TermsMismatchError
+    return OpenedTerms(Digest(commitment), _decode_terms(encoded))
+
+
+def stored_terms(commitment: bytes, encoded: bytes) -> OpenedTerms:
+    """Terms from the custodian's own store, which took them in through `open_terms`."""
     return OpenedTerms(Digest(commitment), _decode_terms(encoded))
 
 

@@ -77,7 +77,7 @@ def basis_holds(view: View, use: Use, consent_id: bytes) -> bool:
     if _standing(view, use) is not None:
         return False
     every = consents(view, use.account)
-    matching = [(key, envelope) for key, envelope in every if envelope.matches(use)]
+    matching = [pair for pair in every if pair[1].matches(use)]
     if any(envelope.kind == "denial" and envelope.terms is None for _, envelope in matching):
         return False
     return any(key == consent_id for key, _ in usable(matching, every, use))
@@ -92,10 +92,10 @@ def explain(
 
 def consents(view: View, account: str) -> Consents:
     """Every consent ever given under `account`, ended ones too, in the order of their ids."""
+    prefix = CONSENTS.prefix(account)
     return [
-        (key, envelope)
-        for (_, key), envelope in view.scan(CONSENTS, account)
-        if isinstance(key, bytes)
+        (CONSENTS.last(at, prefix), decode_trusted(row, Envelope))
+        for at, row in view.raw_scan(prefix)
     ]
 
 
@@ -122,8 +122,11 @@ def _standing(view: View, use: Use) -> Denied | None:
 
 
 def _signer(view: View, name: str) -> SignerRow | None:
-    row = view.raw(SIGNERS.at(name))
+    row = view.raw(_signer_key(name))
     return None if row is None else _decode_signer(row)
+
+
+_signer_key = lru_cache(maxsize=4_096)(SIGNERS.at)
 
 
 @lru_cache(maxsize=4_096)
