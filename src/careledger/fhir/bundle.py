@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from re import compile as regex
-from typing import TYPE_CHECKING, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast, get_args
 
 from careledger.fhir.errors import (
     DanglingReference,
@@ -12,9 +12,8 @@ from careledger.fhir.errors import (
     FhirError,
     UnsupportedRequest,
 )
-from careledger.fhir.nesting import BUNDLE_DEPTH, MAXIMUM_DEPTH
 from careledger.fhir.references import references
-from careledger.fhir.resource import check_size, decode, resource_type
+from careledger.fhir.resource import check_bytes, decode, resource_type
 
 if TYPE_CHECKING:
     from careledger.fhir.r4.bundle import Bundle as BundleModel
@@ -96,7 +95,9 @@ def parse_bundle(data: bytes) -> Bundle:
     if model.type not in get_args(Kind):
         raise UnsupportedRequest("transaction or batch", "Bundle.type")
     kind = cast("Kind", model.type)
-    entries = tuple(_entry(position, entry, kind) for position, entry in enumerate(model.entry or ()))
+    entries = tuple(
+        _entry(position, entry, kind) for position, entry in enumerate(model.entry or ())
+    )
     return Bundle(kind, _linked(entries, kind))
 
 
@@ -111,7 +112,7 @@ def resources_in(data: bytes) -> tuple[bytes, ...]:
 
 
 def _envelope(data: bytes) -> "BundleModel":
-    check_size(data, MAXIMUM_DEPTH + BUNDLE_DEPTH)
+    check_bytes(data)
     if resource_type(data) != "Bundle":
         raise UnsupportedRequest("Bundle", "resourceType")
     return cast("BundleModel", decode("Bundle", data))
@@ -122,55 +123,62 @@ def _entry(position: int, model: "BundleEntry", kind: Kind) -> Entry:
     request = model.request
     if request is None or request.method is None or request.url is None:
         raise EntryIncomplete("a request with method and url", f"{place}.request")
-    verb = request.method
-    error: FhirError | None = None
-    if verb not in VERBS:
-        error = UnsupportedRequest(" or ".join(VERBS), f"{place}.request.method")
     raw = bytes(model.resource) or None
-    entry = Entry(
-        position=position,
-        full_url=model.fullUrl,
-        method=cast("Verb", verb) if error is None else "GET",
-        url=request.url,
-        type="",
-        if_none_exist=request.ifNoneExist,
-        if_match=request.ifMatch,
-        resource=raw,
-    )
+    read, error = _Read("GET", ""), None
     try:
-        if error is not None:
-            raise error
-        return _checked(entry)
+        read = _read(request.method, request.url, raw, place)
     except FhirError as refused:
         if kind == "transaction":
             raise
-        return replace(entry, error=refused)
+        error = refused
+    return Entry(
+        position=position,
+        full_url=model.fullUrl,
+        method=read.method,
+        url=request.url,
+        type=read.type,
+        id=read.id,
+        condition=read.condition,
+        if_none_exist=request.ifNoneExist,
+        if_match=request.ifMatch,
+        resource=None if read.method in ("GET", "DELETE") else raw,
+        references=read.references,
+        error=error,
+    )
 
 
-def _checked(entry: Entry) -> Entry:
+class _Read(NamedTuple):
+    method: Verb
+    type: str
+    id: str | None = None
+    condition: str | None = None
+    references: tuple[str, ...] = ()
+
+
+def _read(method: str, url: str, resource: bytes | None, place: str) -> _Read:
     """Read the url and hold it against the verb and the resource (FHIR R4 3.1.0.11)."""
-    match = _URL.fullmatch(entry.url)
-    place = f"{entry.place}.request.url"
+    if method not in VERBS:
+        raise UnsupportedRequest(" or ".join(VERBS), f"{place}.request.method")
+    match = _URL.fullmatch(url)
     if match is None:
-        raise UnsupportedRequest("Type, Type/id or Type?search", place)
+        raise UnsupportedRequest("Type, Type/id or Type?search", f"{place}.request.url")
     type_, id_, condition = match.groups()
-    if entry.method == "POST" and (id_ or condition):
-        raise EntryIncomplete("a resource type alone", place)
-    if entry.method in ("PUT", "DELETE") and not (id_ or condition):
-        raise EntryIncomplete("Type/id or Type?search", place)
-    entry = replace(entry, type=type_, id=id_, condition=condition)
-    if entry.method in ("GET", "DELETE"):
-        return replace(entry, resource=None)
-    if entry.resource is None:
-        raise EntryIncomplete("a resource", f"{entry.place}.resource")
+    if method == "POST" and (id_ or condition):
+        raise EntryIncomplete("a resource type alone", f"{place}.request.url")
+    if method in ("PUT", "DELETE") and not (id_ or condition):
+        raise EntryIncomplete("Type/id or Type?search", f"{place}.request.url")
+    if method in ("GET", "DELETE"):
+        return _Read(cast("Verb", method), type_, id_, condition)
+    if resource is None:
+        raise EntryIncomplete("a resource", f"{place}.resource")
     try:
-        actual = resource_type(entry.resource)
+        actual = resource_type(resource)
     except FhirError as error:
-        raise error.under(f"{entry.place}.resource") from None
+        raise error.under(f"{place}.resource") from None
     if actual != type_:
-        raise EntryIncomplete("the type of the resource", place)
-    open_ones = (text for text in references(entry.resource) if is_open(text))
-    return replace(entry, references=tuple(dict.fromkeys(open_ones)))
+        raise EntryIncomplete("the type of the resource", f"{place}.request.url")
+    unresolved = tuple(dict.fromkeys(filter(is_open, references(resource))))
+    return _Read(cast("Verb", method), type_, id_, condition, unresolved)
 
 
 def is_open(reference: str) -> bool:
@@ -180,6 +188,8 @@ def is_open(reference: str) -> bool:
 
 def is_conditional(reference: str) -> bool:
     """Say whether a reference is a search: `Practitioner?identifier=...` (FHIR R4 3.1.0.11.2)."""
+    if "?" not in reference:
+        return False
     match = _URL.fullmatch(reference)
     return match is not None and match[3] is not None
 
@@ -197,10 +207,14 @@ def _linked(entries: tuple[Entry, ...], kind: Kind) -> tuple[Entry, ...]:
             raise error
         return entries
     errors = {error.location: error for error in _dangling(entries, known)}
+    if not errors:
+        return entries
     return tuple(replace(e, error=e.error or errors.get(f"{e.place}.resource")) for e in entries)
 
 
 def _dangling(entries: tuple[Entry, ...], known: set[str]) -> Iterator[DanglingReference]:
     for entry in entries:
         if any(text.startswith("urn:") and text not in known for text in entry.references):
-            yield DanglingReference("references to entries of the same transaction", f"{entry.place}.resource")
+            yield DanglingReference(
+                "references to entries of the same transaction", f"{entry.place}.resource"
+            )

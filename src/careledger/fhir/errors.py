@@ -50,7 +50,9 @@ class FhirError(ValueError):
 
     def __str__(self) -> str:
         return "; ".join(
-            f"{issue.location}: expected {issue.expected}" if issue.location else f"expected {issue.expected}"
+            f"{issue.location}: expected {issue.expected}"
+            if issue.location
+            else f"expected {issue.expected}"
             for issue in self.issues
         )
 

@@ -13,7 +13,14 @@ import msgspec
 from careledger.fhir.compartment import patients
 from careledger.fhir.dates import EARLIEST, LATEST, Span, instant, span
 from careledger.fhir.paths import Read, reader
-from careledger.fhir.r4.datatypes import CodeableConcept, Coding, Identifier, Period, Reference, Timing
+from careledger.fhir.r4.datatypes import (
+    CodeableConcept,
+    Coding,
+    Identifier,
+    Period,
+    Reference,
+    Timing,
+)
 from careledger.fhir.r4.search import ELEMENTS
 
 if TYPE_CHECKING:

@@ -28,10 +28,14 @@ Check = Callable[[object], None]
 Names = tuple[str, ...]
 Codings = frozenset[tuple[str, str]]
 
-_REFERENCE_TYPE: Final = regex(r"(?:\A|/)([A-Z][A-Za-z]+)(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[^/]+)?\Z|\?)")
+_REFERENCE_TYPE: Final = regex(
+    r"(?:\A|/)([A-Z][A-Za-z]+)(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[^/]+)?\Z|\?)"
+)
 
 
-class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class Model(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """One element or resource of R4: closed, read-only, absent elements are None."""
 
 
@@ -122,7 +126,9 @@ def _choice(name: str, members: Names, *, minimum: int) -> Check:
         absent = read(model).count(None)
         if absent == fewest or (absent > fewest and not minimum):
             return
-        present = {member.removesuffix("_ext") for member in members if getattr(model, member) is not None}
+        present = {
+            member.removesuffix("_ext") for member in members if getattr(model, member) is not None
+        }
         if len(present) > 1:
             raise ChoiceRepeated("at most one type", f"{name}[x]")
         if len(present) < minimum:
@@ -149,8 +155,10 @@ def _targets(targets: Mapping[str, Names]) -> Check:
 
 def check_target(reference: str, name: str, allowed: frozenset[str]) -> None:
     """Refuse a reference whose type can be read and is not allowed; `#x` and `urn:` say no type."""
+    if reference.startswith(("#", "urn:")):
+        return
     found = _REFERENCE_TYPE.search(reference)
-    if found is not None and found[1] not in allowed and not reference.startswith(("#", "urn:")):
+    if found is not None and found[1] not in allowed:
         raise ReferenceNotAllowed(f"a reference to {' or '.join(sorted(allowed))}", json_name(name))
 
 

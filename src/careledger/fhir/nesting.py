@@ -8,10 +8,7 @@ from re import compile as regex
 from typing import Final
 
 MAXIMUM_DEPTH: Final = 64
-"""Objects and arrays inside one another, in one resource. A bundle may have `BUNDLE_DEPTH` more."""
-
-BUNDLE_DEPTH: Final = 3
-"""`{"entry": [{"resource": ...`"""
+"""Objects and arrays inside one another, in one resource."""
 
 _SHAPE: Final = bytes.maketrans(b"{[}]", b"(())")
 _OTHERS: Final = bytes(set(range(256)) - set(b'{[}]"'))

@@ -11,17 +11,35 @@ from re import Match
 from re import compile as regex
 from typing import Final
 
+import msgspec
+
 from careledger.fhir.errors import NotJson, WrongType
 
 _SPACE: Final = rb"[ \t\r\n]*"
-_STRING: Final = rb'"((?:[^"\\]|\\.)*+)"'
-_REFERENCE: Final = regex(rb'(?<!\\)"reference"' + _SPACE + b":" + _SPACE + _STRING)
+_STRING: Final = rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
+_NAME: Final = b'"reference"'
+_ITS_VALUE: Final = regex(_SPACE + b":" + _SPACE + _STRING)
 _MEMBER: Final = regex(_STRING + rb"(?:" + _SPACE + b":" + _SPACE + rb"(?:" + _STRING + rb")?)?+")
 _TOKEN: Final = regex(_STRING + rb"(" + _SPACE + rb":)?+|[{}\[\]]")
 _VALUE: Final = regex(_SPACE + _STRING)
 _USUAL_ID: Final = regex(
-    _SPACE + rb"\{" + _SPACE + rb'"resourceType"' + _SPACE + b":" + _SPACE + rb'"[A-Za-z]+"'
-    + rb"(?:" + _SPACE + b"," + _SPACE + rb'"id"' + _SPACE + b":" + _SPACE + rb'"([A-Za-z0-9\-.]*)")?+'
+    _SPACE
+    + rb"\{"
+    + _SPACE
+    + rb'"resourceType"'
+    + _SPACE
+    + b":"
+    + _SPACE
+    + rb'"[A-Za-z]+"'
+    + rb"(?:"
+    + _SPACE
+    + b","
+    + _SPACE
+    + rb'"id"'
+    + _SPACE
+    + b":"
+    + _SPACE
+    + rb'"([A-Za-z0-9\-.]*)")?+'
 )
 _ID: Final = regex(r"[A-Za-z0-9\-.]{1,64}")
 _OPEN_BRACE: Final = regex(_SPACE + rb"\{(" + _SPACE + rb"\})?")
@@ -68,25 +86,32 @@ def with_id(raw: bytes, id_: str) -> bytes:
 def _each(data: bytes, change: Callable[[str], str | None]) -> bytes:
     """Pass each value of a `reference` member to `change`, which returns the new one or None."""
 
-    def usual(match: Match[bytes]) -> bytes:
-        return _changed(match, 1, change)
+    if b"\\u00" not in data:
+        return _each_usual(data, change)
 
-    def unusual(match: Match[bytes]) -> bytes:
+    def member(match: Match[bytes]) -> bytes:
         if match[2] is None or _text(match[1]) != "reference":
             return match[0]
-        return _changed(match, 2, change)
+        new = change(_text(match[2]))
+        if new is None:
+            return match[0]
+        return match[0][: match.start(2) - match.start() - 1] + msgspec.json.encode(new)
 
-    if b"\\u00" in data:
-        return _MEMBER.sub(unusual, data)
-    return _REFERENCE.sub(usual, data)
+    return _MEMBER.sub(member, data)
 
 
-def _changed(match: Match[bytes], group: int, change: Callable[[str], str | None]) -> bytes:
-    new = change(_text(match[group]))
-    if new is None:
-        return match[0]
-    written = json.dumps(new, ensure_ascii=False).encode()
-    return match[0][: match.start(group) - match.start() - 1] + written
+def _each_usual(data: bytes, change: Callable[[str], str | None]) -> bytes:
+    parts: list[bytes] = []
+    done, at = 0, data.find(_NAME)
+    while at >= 0:
+        value = _ITS_VALUE.match(data, at + len(_NAME))
+        if value is not None and data[at - 1 : at] != b"\\":
+            new = change(_text(value[1]))
+            if new is not None:
+                parts += (data[done : value.start(1) - 1], msgspec.json.encode(new))
+                done = value.end()
+        at = data.find(_NAME, at + len(_NAME))
+    return b"".join((*parts, data[done:])) if parts else data
 
 
 def _text(written: bytes) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from careledger.fhir.errors import InvalidResource, NotAResource, NotJson, TooDeep, TooLarge, join
-from careledger.fhir.nesting import BUNDLE_DEPTH, MAXIMUM_DEPTH, is_deeper
+from careledger.fhir.nesting import MAXIMUM_DEPTH, is_deeper
 from careledger.fhir.r4.registry import MODULES
 from careledger.fhir.validation import check_no_repeats, refusal
 
@@ -74,20 +74,20 @@ def parse_resource(data: bytes) -> Resource:
     Raises:
         InvalidResource: see `careledger.fhir.errors`.
     """
-    check_size(data)
+    check_bytes(data)
+    if is_deeper(data, MAXIMUM_DEPTH):
+        raise TooDeep(f"at most {MAXIMUM_DEPTH} objects and arrays inside one another")
     return parse_within_limits(data)
 
 
-def check_size(data: bytes, depth: int = MAXIMUM_DEPTH) -> None:
-    """Refuse bytes beyond the limits before anything reads them.
+def check_bytes(data: bytes) -> None:
+    """Refuse more bytes than the limit before anything reads them.
 
     Raises:
-        TooLarge, TooDeep.
+        TooLarge.
     """
     if len(data) > MAXIMUM_BYTES:
         raise TooLarge(f"at most {MAXIMUM_BYTES} bytes")
-    if is_deeper(data, depth):
-        raise TooDeep(f"at most {depth} objects and arrays inside one another")
 
 
 def parse_within_limits(data: bytes) -> Resource:
@@ -111,7 +111,7 @@ def decode(type_: str, data: bytes) -> "Model":
     except (msgspec.DecodeError, UnicodeError):
         raise NotJson("one JSON document in UTF-8") from None
     except RecursionError:
-        raise TooDeep(f"at most {MAXIMUM_DEPTH + BUNDLE_DEPTH} levels") from None
+        raise TooDeep(f"at most {MAXIMUM_DEPTH} objects and arrays inside one another") from None
     check_no_repeats(type_, data, model)
     return model
 

@@ -23,7 +23,12 @@ _PLACE: Final = " - at `$"
 _MISSING: Final = regex(r"Object missing required field `(\w+)`")
 _TYPES: Final = regex(r"Expected `([a-z |]+)`, got `[a-z]+`")
 _BOUNDS: Final = regex(r"Expected `(?:int|str|array)`(?: of length)? (?:>=|<=) -?[0-9]+")
-_WORDS: Final = {"int": "a whole number", "float": "a number", "str": "a string", "bool": "true or false"}
+_WORDS: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a string",
+    "bool": "true or false",
+}
 
 
 def refusal(type_: str, error: msgspec.ValidationError) -> InvalidResource:
@@ -68,6 +73,8 @@ def check_no_repeats(type_: str, data: bytes, model: msgspec.Struct) -> None:
         again = msgspec.json.encode(model)
     except UnicodeEncodeError:
         raise NotJson("strings of Unicode text") from None
+    if b"\\u" not in data and data.count(b'"') == again.count(b'"'):
+        return  # escaped quotation marks are written again as they were
     if without_escapes(data).count(b'"') == without_escapes(again).count(b'"'):
         return
     _find_repeat(type_, data)
@@ -80,7 +87,10 @@ def _find_repeat(type_: str, data: bytes) -> None:
         if len(found) != len(pairs) or None in found.values():
             # Names from the input are shown only where the decoder has accepted them as R4's.
             name = next(n for i, (n, v) in enumerate(pairs) if v is None or n in dict(pairs[:i]))
-            raise ElementRepeated("this element once, and not null", f"{type_}.{name}" if name.isidentifier() else type_)
+            raise ElementRepeated(
+                "this element once, and not null",
+                f"{type_}.{name}" if name.isidentifier() else type_,
+            )
         return found
 
     json.loads(data, object_pairs_hook=members)

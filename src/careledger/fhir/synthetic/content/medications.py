@@ -6,7 +6,6 @@ from careledger.fhir.synthetic.content.code import Code, rxnorm, snomed
 
 ORAL = snomed("26643006", "Oral route")
 INHALED = snomed("447694001", "Respiratory tract route")
-INJECTED = snomed("34206005", "Subcutaneous route")
 SUBLINGUAL = snomed("37839007", "Sublingual route")
 NASAL = snomed("46713006", "Nasal route")
 
@@ -67,7 +66,6 @@ EMPAGLIFLOZIN = _tablets("1545658", "empagliflozin 10 MG Oral Tablet", 1, 168000
 LISINOPRIL_10 = _tablets("314076", "lisinopril 10 MG Oral Tablet", 1, 980)
 LISINOPRIL_20 = _tablets("314077", "lisinopril 20 MG Oral Tablet", 1, 1120)
 AMLODIPINE = _tablets("197361", "amlodipine 5 MG Oral Tablet", 1, 1040)
-HYDROCHLOROTHIAZIDE = _tablets("310798", "hydrochlorothiazide 25 MG Oral Tablet", 1, 860)
 SIMVASTATIN = _tablets("312961", "simvastatin 20 MG Oral Tablet", 1, 1260)
 SERTRALINE_50 = _tablets("312941", "sertraline 50 MG Oral Tablet", 1, 1380)
 SERTRALINE_100 = _tablets("312938", "sertraline 100 MG Oral Tablet", 1, 1520)
@@ -173,15 +171,4 @@ SUMATRIPTAN = Medication(
     price_cents=2980,
     as_needed=True,
     quantity=9,
-)
-INSULIN_GLARGINE = Medication(
-    code=rxnorm("311041", "insulin glargine 100 UNT/ML Injectable Solution"),
-    directions="Inject 18 units under the skin at bedtime",
-    dose=18,
-    times_a_day=1,
-    unit="[iU]",
-    days_supply=55,
-    refills=5,
-    price_cents=9900,
-    route=INJECTED,
 )

@@ -40,4 +40,3 @@ CERVICAL_SMEAR = _procedure(
     "90226004", "Cytopathology procedure, preparation of smear, genital source", 8700
 )
 PSYCHOSOCIAL = _procedure("408919008", "Psychosocial care (regime/therapy)", 15400)
-HYGIENE = _procedure("223484005", "Discussion about treatment (procedure)", 0)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from careledger.fhir.synthetic.content.code import hl7, snomed
+from careledger.fhir.synthetic.content.code import hl7
 from careledger.fhir.synthetic.content.procedures import Procedure
 from careledger.fhir.synthetic.content.vaccines import Vaccine
 from careledger.fhir.synthetic.identity import number, system
@@ -27,7 +27,6 @@ PERFORMER = hl7("v3-ParticipationType", "PPRF", "primary performer")
 HOME = hl7("discharge-disposition", "home", "Home")
 INTRAMUSCULAR = hl7("v3-RouteOfAdministration", "IM", "Injection, intramuscular")
 LEFT_ARM = hl7("v3-ActSite", "LA", "left arm")
-CHECK_UP = snomed("162673000", "General examination of patient (procedure)")
 
 
 def encounter(chart: Chart, visit: Visit) -> Element:
