@@ -16,7 +16,7 @@ from careledger.ledger.record import AccountName, Instant, MemberName, Record
 from careledger.mechanisms.purpose import Purpose
 from careledger.mechanisms.terms import Action, Facts, Provision, Terms
 
-Role = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z-]{1,31}$")]
+Role = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z-]{1,31}\\Z")]
 """What a person is inside the organisation that vouches: clinician, nurse, pharmacist, ..."""
 
 Dimension = Literal[

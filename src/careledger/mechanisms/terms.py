@@ -26,7 +26,7 @@ Code = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Reference = Annotated[str, msgspec.Meta(min_length=3, max_length=255)]
 """A relative FHIR reference, "Type/id"."""
 
-ResourceType = Annotated[str, msgspec.Meta(pattern="^[A-Z][A-Za-z]{1,63}$")]
+ResourceType = Annotated[str, msgspec.Meta(pattern="^[A-Z][A-Za-z]{1,63}\\Z")]
 
 Second = Annotated[int, msgspec.Meta(ge=-(2**53), lt=2**53)]
 """UTC seconds since 1970, negative before."""

@@ -23,6 +23,7 @@ from careledger.apps.consent.commands import (
     SaidYes,
 )
 from careledger.apps.consent.state import CONSENTS, PAPERS, Paper
+from careledger.apps.identity import queries as identity
 from careledger.ledger.application import Context
 from careledger.ledger.errors import Refusal, require
 from careledger.ledger.membership import SIGNERS, parameters
@@ -82,7 +83,7 @@ class PaperNotAllowed(Refusal):
 
 
 class NotTheDesk(Refusal):
-    """Only a named practitioner of the custodian can act on a paper, and never on her own."""
+    """Only a named, active practitioner of the custodian can act on a paper."""
 
     code = 311
 
@@ -129,7 +130,7 @@ def decide(command: Command, context: Context, view: View) -> Iterator[Event]:
         case DenyConsent():
             yield _deny(command, context, view)
         case RevokeConsent(consent_id=consent_id):
-            patient = _patient(context)
+            patient = _patient(context, view)
             row = view.find(CONSENTS, patient, consent_id, absent=UnknownConsent)
             if row.ended is None:
                 yield ConsentRevoked(account=patient, consent_id=consent_id, ended=context.time)
@@ -137,7 +138,7 @@ def decide(command: Command, context: Context, view: View) -> Iterator[Event]:
             yield _attest(command, context, view)
         case EndPaperConsent(account=account, consent_id=consent_id):
             row = view.find(CONSENTS, account, consent_id, absent=UnknownConsent)
-            staff = _staff(context, account, MemberId(row.custodian))
+            staff = _staff(context, MemberId(row.custodian), view)
             require(row.form == "paper" and row.kind == "grant", NotOnPaper)
             if row.ended is None:
                 yield PaperConsentEnded(
@@ -147,21 +148,22 @@ def decide(command: Command, context: Context, view: View) -> Iterator[Event]:
             assert_never(command)
 
 
-def _patient(context: Context) -> AccountId:
+def _patient(context: Context, view: View) -> AccountId:
     """Whoever signs, signs for herself: no command names the account that it is about."""
-    require(context.kind == "account", NotThePatient)
-    return AccountId(context.signer)
+    account = AccountId(context.signer)
+    require(identity.is_patient_of(view, account, context.payer), NotThePatient)
+    return account
 
 
 def _grant(command: GrantConsent, context: Context, view: View) -> ConsentGranted:
-    patient = _patient(context)
+    patient = _patient(context, view)
     require(command.custodian == context.payer, NotTheCustodian)
     _check_said(command, patient, context, view)
     return ConsentGranted(**asdict(command), account=patient, given=context.time)
 
 
 def _deny(command: DenyConsent, context: Context, view: View) -> ConsentDenied:
-    patient = _patient(context)
+    patient = _patient(context, view)
     require(command.custodian == context.payer, NotTheCustodian)
     _check_said(command, patient, context, view)
     return ConsentDenied(**asdict(command), account=patient, given=context.time)
@@ -178,8 +180,9 @@ def _check_said(said: SaidYes | SaidNo, account: str, context: Context, view: Vi
         require(grantee.kind == "member", UnknownGrantee)
         require(_is_denial(said) or grantee.status == "active", UnknownGrantee)
     if said.practitioner is not None:
-        person = view.find(SIGNERS, said.practitioner, absent=UnknownPractitioner)
-        require(person.kind == "account" and person.payer == said.grantee, UnknownPractitioner)
+        person = identity.account(view, AccountId(said.practitioner))
+        if person is None or person.kind != "practitioner" or person.member != said.grantee:
+            raise UnknownPractitioner
 
 
 def _is_denial(said: SaidYes | SaidNo) -> bool:
@@ -196,9 +199,9 @@ def _is_denial(said: SaidYes | SaidNo) -> bool:
 def _attest(command: AttestPaperConsent, context: Context, view: View) -> PaperConsentAttested:
     said = command.consent
     require(parameters(view).paper_consent, PaperNotAllowed)
-    patient = view.find(SIGNERS, said.account, absent=NotTheCustodian)
-    require(patient.kind == "account" and patient.payer == said.custodian, NotTheCustodian)
-    staff = _staff(context, said.account, MemberId(said.custodian))
+    custodian, patient = MemberId(said.custodian), AccountId(said.account)
+    require(identity.is_patient_of(view, patient, custodian), NotTheCustodian)
+    staff = _staff(context, custodian, view)
     witness = _witness(command, context, view)
     _check_said(said, said.account, context, view)
     if said.kind == "grant":
@@ -207,11 +210,11 @@ def _attest(command: AttestPaperConsent, context: Context, view: View) -> PaperC
     return PaperConsentAttested(**asdict(said), given=context.time, staff=staff, witness=witness)
 
 
-def _staff(context: Context, patient: str, custodian: MemberId) -> AccountId:
-    """The named practitioner of the custodian who signs at the desk, and is not the patient."""
-    require(context.kind == "account" and context.payer == custodian, NotTheDesk)
-    require(context.signer != patient, NotTheDesk)
-    return AccountId(context.signer)
+def _staff(context: Context, custodian: MemberId, view: View) -> AccountId:
+    """The named practitioner of the custodian who signs at the desk."""
+    staff = AccountId(context.signer)
+    require(identity.is_acting_practitioner(view, staff, custodian), NotTheDesk)
+    return staff
 
 
 def _witness(command: AttestPaperConsent, context: Context, view: View) -> AccountId:
@@ -225,11 +228,10 @@ def _witness(command: AttestPaperConsent, context: Context, view: View) -> Accou
     statement = parse_statement(command.witness, "application/vnd.careledger.attestation+cbor")
     verify_statement(statement, view, context.chain, context.time)
     require(statement.payload == encode(said), NoWitness)
-    require(statement.issuer not in {context.signer, said.account}, NoWitness)
-    signer = view.find(SIGNERS, statement.issuer, absent=NoWitness)
-    require(signer.kind == "account" and signer.status == "active", NoWitness)
-    require(signer.payer == said.custodian, NoWitness)
-    return AccountId(statement.issuer)
+    witness = AccountId(statement.issuer)
+    require(witness != context.signer, NoWitness)
+    require(identity.is_acting_practitioner(view, witness, MemberId(said.custodian)), NoWitness)
+    return witness
 
 
 def evolve(event: Event, view: View) -> Changes:
