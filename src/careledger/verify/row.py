@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 from careledger.ledger.entry import encode_entry
-from careledger.ledger.errors import ProofError
 from careledger.ledger.merkle import leaf_hash, verify_inclusion
 from careledger.ledger.record import Digest
 from careledger.ledger.state_root import verify_row
 from careledger.verify.checkpoint import check_checkpoint, read_checkpoint
 from careledger.verify.format import RowFile
-from careledger.verify.step import Step, Steps
+from careledger.verify.step import Step, Steps, moment
 from careledger.verify.trust import Trust
 
 
@@ -31,18 +30,8 @@ def check_row(file: RowFile, trusts: Sequence[Trust]) -> Steps[None]:
     )
     newest = file.index == checkpoint.size - 1
     yield Step(
-        sentence=f"Block {block.height:,} ended at {block.time} (seconds since 1970, UTC) and is "
+        sentence=f"Block {block.height:,} ended at {moment(block.time)} and is "
         + ("the newest" if newest else "not the newest")
         + " of the checkpoint."
     )
     yield from check_checkpoint(signed, trusts)
-
-
-def check_standing(file: RowFile, at_least: int, chain: bytes) -> None:
-    """Check that a row is of the same chain and of no earlier moment than the log entry `at_least`.
-
-    Raises:
-        ProofError: it is of another chain, or from before.
-    """
-    if file.chain != chain or file.index < at_least:
-        raise ProofError("the state shown is not from after this receipt", expected=at_least)

@@ -21,7 +21,7 @@ from careledger.ledger.tlog_proof import parse_tlog_proof
 from careledger.verify.checkpoint import check_checkpoint, read_checkpoint
 from careledger.verify.event import describe
 from careledger.verify.format import ReceiptFile
-from careledger.verify.step import Step, Steps, plural
+from careledger.verify.step import Step, Steps, moment, plural
 from careledger.verify.trust import Trust, find_trust
 
 
@@ -90,7 +90,7 @@ def describe_entry(entry: LogEntry) -> str:
         case TransactionEntry():
             return f"Transaction {entry.id.hex()} was refused with number {entry.code}."
         case BlockEntry():
-            return f"Block {entry.height:,} ended at {entry.time} (seconds since 1970, UTC)."
+            return f"Block {entry.height:,} ended at {moment(entry.time)}."
 
 
 def _check_message(message: bytes, entry: TransactionEntry) -> Step:
