@@ -31,6 +31,9 @@ from careledger.ledger.statement import (
 MAX_TRANSACTION_BYTES = 49_152
 """Largest signed transaction, in bytes."""
 
+Seen = Callable[[TransactionId], bool]
+"""Whether the ledger has a transaction of that id."""
+
 CONTENT_TYPE: Final = "application/vnd.careledger.transaction+cbor"
 
 
@@ -162,7 +165,7 @@ def parse_transaction(data: bytes) -> SignedTransaction:
 
 def check_admissible(
     view: View,
-    seen: Callable[[TransactionId], bool],
+    seen: Seen,
     transaction: SignedTransaction,
     time: Instant,
     chain: Digest,

@@ -1,0 +1,131 @@
+"""One block at a time: choose, apply, close, make durable. Every engine drives this.
+
+A block may be prepared while its parent is still being made durable: its view is the committed
+state with the parent's changes laid over it, which reads the same before and after that commit.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from careledger.consensus.proposal import Judge, Proposal
+from careledger.ledger.application import Application
+from careledger.ledger.genesis import Genesis, active_applications
+from careledger.ledger.membership import parameters
+from careledger.ledger.record import Digest, Instant, TransactionId
+from careledger.ledger.state import View
+from careledger.ledger.state_root import Delta
+from careledger.ledger.transaction import VerifiedTransaction
+from careledger.ledger.transition import (
+    Applications,
+    Applied,
+    Block,
+    Closed,
+    Header,
+    apply_block,
+    close_block,
+)
+from careledger.store.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A block with everything it does, not durable yet."""
+
+    block: Block
+    proposal: Proposal
+    applied: Applied
+    closed: Closed
+    delta: Delta
+    ids: frozenset[TransactionId]
+
+    @property
+    def header(self) -> Header:
+        """Where the chain will stand after it."""
+        return self.closed.header
+
+
+class Chain:
+    """The chain's tip: the store, and at most one block that is on its way into it."""
+
+    def __init__(
+        self,
+        store: Store,
+        chain: Digest,
+        genesis: Genesis,
+        installed: Mapping[tuple[str, int], Application[Any, Any]],  # Any: all applications
+    ) -> None:
+        """Continue from what `store` holds."""
+        self.store = store
+        self.id = chain
+        self._genesis = genesis
+        self._installed = installed
+        self._pending: Prepared | None = None
+
+    @property
+    def tip(self) -> Header:
+        """The header that the next block follows."""
+        return self._pending.header if self._pending else self.store.latest
+
+    def prepare(self, waiting: Iterable[VerifiedTransaction], time: Instant) -> Prepared:
+        """Choose from `waiting`, apply and close the next block; `begin` makes it the pending one.
+
+        Raises:
+            Unavailable: the store could not be read.
+        """
+        pending = self._pending  # once: it may become durable while this runs
+        parent = pending.header if pending else self.store.latest
+        frontier = pending.closed.frontier if pending else self.store.frontier
+        height, time = parent.height + 1, max(time, parent.time)
+        applications = self.applications(height)
+        with self.store.snapshot() as committed:
+            layers = [pending.applied.changes] if pending else []
+            view = View(committed, *layers)
+            judge = Judge(
+                view=view,
+                seen=lambda id_: (pending and id_ in pending.ids) or committed.has(id_),
+                time=time,
+                limits=parameters(view),
+                applications=applications,
+            )
+            proposal = judge.choose(waiting)
+            block = Block(height=height, time=time, transactions=tuple(proposal.chosen))
+            applied = apply_block(view, parent, block, self.id, applications)
+        delta = self.store.delta(applied.changes, after=pending.delta if pending else None)
+        closed = close_block(applied, block, parent, delta.root, frontier)
+        return Prepared(
+            block=block,
+            proposal=proposal,
+            applied=applied,
+            closed=closed,
+            delta=delta,
+            ids=frozenset(transaction.id for transaction in block.transactions),
+        )
+
+    def begin(self, prepared: Prepared) -> None:
+        """Make `prepared` the pending block; the one before must be durable."""
+        if self._pending is not None:
+            raise RuntimeError(self._pending.header.height)
+        self._pending = prepared
+
+    def commit(self, prepared: Prepared) -> None:
+        """Make the pending block durable, in one step.
+
+        Raises:
+            Unavailable: the disk refused; nothing of the block is there.
+        """
+        self.store.append(
+            prepared.closed,
+            [transaction.raw for transaction in prepared.block.transactions],
+            prepared.applied.receipts,
+            prepared.applied.changes,
+            prepared.delta,
+        )
+
+    def settle(self) -> None:
+        """Forget the pending block: it is durable, or it could not be written."""
+        self._pending = None
+
+    def applications(self, height: int) -> Applications:
+        """What runs at `height`."""
+        return active_applications(self._genesis, self._installed, height)

@@ -1,0 +1,179 @@
+"""The node API: submit, receipts, proofs, state, events and health over HTTP.
+
+Everything here is public to whoever reaches the node: it holds commitments and decisions, no
+clinical data. `openapi.py` describes it; errors are problem details.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import cbor2
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from careledger.consensus.intake import Ordered
+from careledger.gateway import node_proofs
+from careledger.gateway.node_feed import events
+from careledger.gateway.node_proofs import receipt_json
+from careledger.gateway.node_services import NodeServices
+from careledger.gateway.openapi import document
+from careledger.gateway.problem import inadmissible, problem, unavailable
+from careledger.ledger.errors import Inadmissible, LedgerError, Unavailable
+from careledger.ledger.transaction import MAX_TRANSACTION_BYTES
+
+MAX_BATCH = 500
+"""Most transactions in one request."""
+
+MAX_BATCH_BYTES = 8_000_000
+
+CBOR = "application/cbor"
+COSE = "application/cose"
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Engine(Protocol):
+    """Whoever orders transactions."""
+
+    def enqueue(self, raw: bytes) -> "asyncio.Future[Ordered]": ...
+
+
+def node_app(services: NodeServices, engine: Engine) -> Starlette:
+    """The ASGI application of one node."""
+    api = _Submission(services, engine)
+    routes = [
+        Route("/v1/transactions", api.submit, methods=["POST"]),
+        Route("/v1/transactions/batch", api.submit_batch, methods=["POST"]),
+        *node_proofs.routes(services),
+        Route("/v1/events", events(services), methods=["GET"]),
+        Route("/v1/genesis", _genesis(services), methods=["GET"]),
+        Route("/v1/health", _health(services), methods=["GET"]),
+        Route("/openapi.json", _openapi, methods=["GET"]),
+    ]
+    handlers = {HTTPException: _http_error, LedgerError: _ledger_error}
+    return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type] # starlette's handler type is wider than either
+
+
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    return problem(error.status_code, error.detail)
+
+
+async def _ledger_error(request: Request, error: LedgerError) -> Response:
+    if isinstance(error, Inadmissible):
+        return inadmissible(error)
+    if isinstance(error, Unavailable):
+        return unavailable(error)
+    return problem(500, type(error).__name__)
+
+
+class _Submission:
+    """The two ways in."""
+
+    def __init__(self, services: NodeServices, engine: Engine) -> None:
+        self._services = services
+        self._engine = engine
+
+    async def submit(self, request: Request) -> Response:
+        """One transaction; `?wait=false` answers 202 at once."""
+        raw = await _body(request, MAX_TRANSACTION_BYTES)
+        wait = request.query_params.get("wait", "true")
+        if wait not in {"true", "false"}:
+            return problem(400, "wait is true or false")
+        answer = self._engine.enqueue(raw)
+        if wait == "false":
+            answer.add_done_callback(_forget)
+            return JSONResponse({"status": "accepted"}, status_code=202)
+        return JSONResponse(receipt_json(await asyncio.shield(answer)))
+
+    async def submit_batch(self, request: Request) -> Response:
+        """A CBOR array of transactions; the answer has one entry each, in order."""
+        if request.headers.get("content-type", "").split(";")[0] != CBOR:
+            return problem(415, f"send {CBOR}")
+        try:
+            raws = cbor2.loads(await _body(request, MAX_BATCH_BYTES), max_depth=2)
+        except (cbor2.CBORError, ValueError) as error:
+            return problem(400, "Malformed", f"not CBOR: {type(error).__name__}")
+        if not isinstance(raws, list) or not all(isinstance(raw, bytes) for raw in raws):
+            return problem(400, "Malformed", "send an array of byte strings")
+        if not 1 <= len(raws) <= MAX_BATCH:
+            return problem(413, "TooLarge", f"send 1 to {MAX_BATCH} transactions at a time")
+        answers = [self._try(raw) for raw in raws]
+        found = await asyncio.gather(*answers, return_exceptions=True)
+        return Response(msgspec.json.encode([_outcome(one) for one in found]), media_type=JSON)
+
+    def _try(self, raw: bytes) -> "asyncio.Future[Ordered]":
+        try:
+            return self._engine.enqueue(raw)
+        except Unavailable as error:
+            failed: asyncio.Future[Ordered] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
+
+
+JSON = "application/json"
+
+
+def _outcome(found: Ordered | BaseException) -> dict[str, object]:
+    if isinstance(found, Ordered):
+        return receipt_json(found)
+    if isinstance(found, Inadmissible):
+        return {"error": type(found).__name__, "code": found.code, "detail": found.text()}
+    return {"error": type(found).__name__, "detail": str(found)}
+
+
+def _forget(answer: "asyncio.Future[Ordered]") -> None:
+    """Take note of an outcome nobody waits for; it is in the ledger."""
+    if not answer.cancelled():
+        answer.exception()
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdigit() or int(declared) > limit:
+        raise HTTPException(413, f"send at most {limit} bytes")
+    parts: list[bytes] = []
+    total = 0
+    async for part in request.stream():
+        total += len(part)
+        if total > limit:
+            raise HTTPException(413, f"send at most {limit} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _genesis(services: NodeServices) -> Handler:
+    async def genesis(request: Request) -> Response:
+        return Response(services.genesis, media_type=JSON)
+
+    return genesis
+
+
+def _health(services: NodeServices) -> Handler:
+    async def health(request: Request) -> Response:
+        with services.reader.snapshot() as committed:
+            header = committed.latest()
+        trouble = services.trouble()
+        age = max(0, services.clock() - header.time)
+        body = {
+            "status": "fail" if trouble else "pass",
+            "chain": services.chain.hex(),
+            "member": services.member,
+            "height": header.height,
+            "size": header.size,
+            "block_age_s": age,
+            "app_hash": header.app_hash.hex(),
+        }
+        if trouble:
+            body["trouble"] = trouble
+        return JSONResponse(body, status_code=503 if trouble else 200)
+
+    return health
+
+
+async def _openapi(request: Request) -> Response:
+    return JSONResponse(document())

@@ -1,0 +1,210 @@
+"""The OpenAPI document of the node API, as data."""
+
+from typing import Any
+
+Json = dict[str, Any]  # Any: JSON Schema
+
+HEX_32: Json = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+COUNT: Json = {"type": "integer", "minimum": 0}
+BASE64: Json = {"type": "string", "contentEncoding": "base64"}
+PATH: Json = {"type": "array", "items": HEX_32}
+
+EVENTS: Json = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["application", "event"],
+        "properties": {"application": {"type": "string"}, "event": BASE64},
+    },
+}
+
+RECEIPT: Json = {
+    "type": "object",
+    "required": ["id", "code", "index", "height", "time", "events"],
+    "properties": {
+        "id": HEX_32,
+        "code": {**COUNT, "description": "0, or the number of the refusal"},
+        "index": {**COUNT, "description": "position in the log"},
+        "height": COUNT,
+        "time": {**COUNT, "description": "block time, seconds since 1970"},
+        "events": EVENTS,
+    },
+}
+
+PROBLEM: Json = {
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "integer"},
+    },
+}
+
+
+def _object(**properties: Json) -> Json:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _json(description: str, schema: Json) -> Json:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _bytes(description: str, media_type: str) -> Json:
+    return {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}
+
+
+def _problem(description: str) -> Json:
+    return {
+        "description": description,
+        "content": {"application/problem+json": {"schema": PROBLEM}},
+    }
+
+
+def _query(name: str, schema: Json, *, required: bool = False) -> Json:
+    return {"name": name, "in": "query", "required": required, "schema": schema}
+
+
+def _get(summary: str, answer: Json, *parameters: Json, missing: bool = False) -> Json:
+    responses = {"200": answer, "400": _problem("a parameter is wrong; `title` says which")}
+    if missing:
+        responses["404"] = _problem("not in the ledger")
+    responses["503"] = _problem("the node cannot answer now; try again")
+    return {"get": {"summary": summary, "parameters": list(parameters), "responses": responses}}
+
+
+_ID: Json = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "transaction id",
+    "schema": HEX_32,
+}
+_SAFE: Json = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
+
+
+def _submission() -> Json:
+    refused = {
+        "409": _problem("replayed"),
+        "413": _problem("too large"),
+        "422": _problem("inadmissible: malformed, bad signature, wrong chain, outside its window"),
+        "429": _problem("over budget"),
+        "503": _problem("busy or unable to write: nothing was decided, send it again"),
+    }
+    single = {
+        "summary": "Submit one signed transaction and wait until it is durable",
+        "parameters": [_query("wait", {"type": "boolean"})],
+        "requestBody": {
+            "required": True,
+            "content": {"application/cose": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        "responses": {
+            "200": _json("its receipt; `code` tells whether the rules accepted it", RECEIPT),
+            "202": _json("accepted, not waited for", _object(status={"const": "accepted"})),
+            "400": _problem("a parameter is wrong"),
+            **refused,
+        },
+    }
+    batch = {
+        "summary": "Submit up to 500 transactions",
+        "requestBody": {
+            "required": True,
+            "content": {"application/cbor": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        "responses": {
+            "200": _json("a receipt or an error for each, in order", {"type": "array"}),
+            "400": _problem("not a CBOR array of byte strings"),
+            "413": refused["413"],
+            "415": _problem("not application/cbor"),
+        },
+    }
+    return {"/v1/transactions": {"post": single}, "/v1/transactions/batch": {"post": batch}}
+
+
+def _transactions() -> Json:
+    algorithm = _query("alg", {"enum": ["EdDSA", "ES256"]})
+    return {
+        "/v1/transactions/{id}": _get(
+            "The transaction as it was signed",
+            _bytes("COSE_Sign1", "application/cose"),
+            _ID,
+            missing=True,
+        ),
+        "/v1/transactions/{id}/receipt": _get(
+            "What became of it", _json("its receipt", RECEIPT), _ID, missing=True
+        ),
+        "/v1/transactions/{id}/receipt.cose": _get(
+            "Its COSE Receipt (RFC 9942)",
+            _bytes("COSE_Sign1", "application/cose"),
+            _ID,
+            algorithm,
+            missing=True,
+        ),
+        "/v1/transactions/{id}/proof": _get(
+            "Its .tlog-proof file (C2SP)", _bytes("text", "text/plain"), _ID, missing=True
+        ),
+    }
+
+
+def _log() -> Json:
+    return {
+        "/v1/checkpoint": _get(
+            "The newest checkpoint, a C2SP signed note", _bytes("signed note", "text/plain")
+        ),
+        "/v1/log/inclusion": _get(
+            "Inclusion proof of a log entry (RFC 9162 2.1.3)",
+            _json("the path", _object(index=COUNT, size=COUNT, path=PATH)),
+            _query("index", _SAFE, required=True),
+            _query("size", _SAFE),
+        ),
+        "/v1/log/consistency": _get(
+            "Consistency proof between two sizes (RFC 9162 2.1.4)",
+            _json("the path", _object(first=COUNT, second=COUNT, path=PATH)),
+            _query("first", _SAFE, required=True),
+            _query("second", _SAFE),
+        ),
+        "/v1/log/entries": _get(
+            "Up to 1,000 log entries",
+            _json("the entries", _object(begin=COUNT, end=COUNT, entries={"type": "array"})),
+            _query("begin", _SAFE, required=True),
+            _query("end", _SAFE),
+        ),
+    }
+
+
+def _rest() -> Json:
+    table: Json = {"name": "table", "in": "path", "required": True, "schema": {"type": "string"}}
+    key = _query("key", {"type": "array", "items": {"type": "string"}}, required=True)
+    health = _object(status={"enum": ["pass", "fail"]}, chain=HEX_32, height=COUNT, size=COUNT)
+    feed = _object(events={"type": "array"}, next=COUNT, size=COUNT)
+    wait: Json = {"type": "integer", "minimum": 0, "maximum": 30}
+    limit: Json = {"type": "integer", "minimum": 1, "maximum": 1_000}
+    return {
+        "/v1/state/{table}": _get(
+            "A row, or its absence, with proof",
+            _json("row and proof", {"type": "object"}),
+            table,
+            key,
+            missing=True,
+        ),
+        "/v1/events": _get(
+            "What happened since a log position",
+            _json("events and where to continue", feed),
+            _query("after", _SAFE),
+            _query("limit", limit),
+            _query("wait", wait),
+        ),
+        "/v1/genesis": _get("The genesis file", _json("genesis", {"type": "object"})),
+        "/v1/health": _get("Whether this node can commit", _json("health", health)),
+    }
+
+
+def document() -> Json:
+    """The whole document (OpenAPI 3.1)."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "CareLedger node API", "version": "1"},
+        "paths": {**_submission(), **_transactions(), **_log(), **_rest()},
+    }
