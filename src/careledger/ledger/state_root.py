@@ -63,10 +63,10 @@ class Tree:
 
     def __init__(self, buckets: Iterable[tuple[int, bytes]] = ()) -> None:
         """Hash `buckets`, each with its number, in any order; those not named are empty."""
-        leaves = [_EMPTY_BUCKET] * BUCKETS
-        for number, bucket in buckets:
-            leaves[number] = _hash_bucket(bucket)
-        self._nodes = bytearray(b"".join((bytes(HASH_BYTES), *reversed(_levels(leaves)))))
+        self._nodes = _empty()
+        nodes = {BUCKETS + number: _hash_bucket(bucket) for number, bucket in buckets}
+        self._rehash(nodes, {})
+        self._write(nodes)
 
     @property
     def root(self) -> Digest:
@@ -101,9 +101,7 @@ class Tree:
                 nodes[BUCKETS + number] = _hash_bucket(bucket)
         self._rehash(nodes, after.nodes if after else {})
         parent = after.root if after else self.root
-        return Delta(
-            parent=parent, root=Digest(nodes.get(1, parent)), buckets=buckets, nodes=nodes
-        )
+        return Delta(parent=parent, root=Digest(nodes.get(1, parent)), buckets=buckets, nodes=nodes)
 
     def accept(self, delta: Delta) -> None:
         """Make `delta` the present; call it once what it stands for is durable.
@@ -113,8 +111,7 @@ class Tree:
         """
         if delta.parent != self.root:
             raise ValueError(delta.parent.hex(), self.root.hex())
-        for node, node_hash in delta.nodes.items():
-            _put(self._nodes, node, node_hash)
+        self._write(delta.nodes)
 
     def prove(self, key: bytes, bucket: bytes) -> StateProof:
         """The proof for `key`, present or absent, given the bytes of its bucket."""
@@ -126,6 +123,10 @@ class Tree:
 
     def _node(self, node: int) -> bytes:
         return bytes(self._nodes[node * HASH_BYTES : (node + 1) * HASH_BYTES])
+
+    def _write(self, nodes: Mapping[int, bytes]) -> None:
+        for node, node_hash in nodes.items():
+            _put(self._nodes, node, node_hash)
 
     def _rehash(self, nodes: dict[int, bytes], before: Mapping[int, bytes]) -> None:
         """Add to `nodes`, which holds buckets, every node above them."""
@@ -246,6 +247,15 @@ def _levels(hashes: Sequence[bytes]) -> list[bytes]:
     return levels
 
 
+def _empty() -> bytearray:
+    """Every node of the tree over empty buckets, by number."""
+    levels = [_hash_bucket(b"")]
+    for _ in range(LEVELS):
+        levels.append(_hash_node(levels[-1], levels[-1]))
+    above = (node_hash * (1 << depth) for depth, node_hash in enumerate(reversed(levels)))
+    return bytearray(bytes(HASH_BYTES) + b"".join(above))
+
+
 def _hash_bucket(bucket: bytes) -> bytes:
     return sha256(b"\0" + bucket).digest()
 
@@ -260,6 +270,3 @@ def _put(nodes: bytearray, place: int, node_hash: bytes) -> None:
 
 def _hex(value: bytes | None) -> str | None:
     return None if value is None else value.hex()
-
-
-_EMPTY_BUCKET = _hash_bucket(b"")
