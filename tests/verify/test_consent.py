@@ -4,10 +4,14 @@ import hmac
 
 import pytest
 
-from careledger.ledger.entry import BlockEntry, GenesisEntry
+from careledger.apps.consent import APPLICATION
+from careledger.apps.consent.commands import ConsentGranted
+from careledger.apps.consent.state import CONSENTS
+from careledger.ledger.entry import BlockEntry, EventRecord, GenesisEntry
 from careledger.ledger.errors import ProofError
 from careledger.ledger.record import digest, encode
 from careledger.ledger.state_root import Tree
+from careledger.mechanisms.envelope import Envelope
 from careledger.verify.consent import check_consent
 from careledger.verify.format import ConsentFile, ReceiptFile, RowFile, decode_file, encode_file
 from tests.example_log import ANA, CHAIN, MERCY, PLAINS, TIME, ExampleLog, event
@@ -16,36 +20,50 @@ from tests.verify.network import trust
 CONSENT = bytes(range(16))
 TERMS, SALT = encode({"base": "medications and results"}), digest(b"salt of terms")
 COMMITMENT = hmac.digest(SALT, TERMS, "sha256")
-SAID = {
-    "account": ANA,
-    "consent_id": CONSENT,
-    "custodian": MERCY,
-    "grantee": PLAINS,
-    "purposes": ["TREAT"],
-    "actions": ["read"],
-    "valid_from": 20_700,
-    "valid_until": 21_065,
-    "terms": COMMITMENT,
-    "given": TIME,
-}
-
-
-def consent_key() -> bytes:
-    from careledger.ledger.record import Record
-    from careledger.ledger.state import Table
-
-    return Table("consent.envelopes", Record, (str, bytes)).at(ANA, CONSENT)
+# As the applications themselves make them: the verifier has its own reading of each.
+GRANTED = EventRecord(
+    application=APPLICATION.name,
+    event=encode(
+        ConsentGranted(
+            account=ANA,
+            consent_id=CONSENT,
+            custodian=MERCY,
+            grantee=PLAINS,
+            purposes=("TREAT",),
+            actions=("read",),
+            valid_from=20_700,
+            valid_until=21_065,
+            terms=COMMITMENT,
+            given=TIME,
+        )
+    ),
+)
 
 
 def kept(*, ended: int | None = None, key: bytes | None = None) -> ConsentFile:
     """The grant in block 1, and the state after block 2."""
-    row, key = encode(SAID | {"ended": ended}), consent_key() if key is None else key
+    envelope = Envelope(
+        kind="grant",
+        form="electronic",
+        custodian=MERCY,
+        grantee=PLAINS,
+        practitioner=None,
+        role=None,
+        purposes=("TREAT",),
+        actions=("read",),
+        valid_from=20_700,
+        valid_until=21_065,
+        terms=COMMITMENT,
+        given=TIME,
+        ended=ended,
+    )
+    row, key = encode(envelope), CONSENTS.at(ANA, CONSENT) if key is None else key
     tree = Tree()
     delta = tree.delta({key: row}, lambda _: b"")
     tree.accept(delta)
     log = ExampleLog()
     log.add(GenesisEntry(chain=CHAIN))
-    granted = log.transact(b"grant", event("consent", "granted", **SAID))
+    granted = log.transact(b"grant", GRANTED)
     log.add(BlockEntry(height=1, time=TIME, state_root=bytes(32), version=1))
     log.transact(b"other")
     block = BlockEntry(height=2, time=TIME + 60, state_root=tree.root, version=1)

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 
 from careledger.ledger.errors import Malformed, ProofError
-from careledger.ledger.record import Record, load_cbor
+from careledger.ledger.record import Hash, Instant, Record, decode
 from careledger.ledger.state import Table
 from careledger.verify.event import event_fields
 from careledger.verify.format import ConsentFile, RowFile
@@ -16,8 +16,27 @@ from careledger.verify.trust import Trust
 _SAID = {"granted": "allows", "denied": "forbids", "paper-attested": "said, on paper, about"}
 """The events of the application `consent` that a receipt may be about."""
 
-_ROWS = Table("consent.envelopes", Record, (str, bytes))
-"""Where that application keeps a consent: by account and consent id. Only its key is used."""
+
+class ConsentRow(Record, array_like=True):
+    """A consent as it stands: a row of the application `consent`."""
+
+    kind: str
+    form: str
+    custodian: str
+    grantee: str | None
+    practitioner: str | None
+    role: str | None
+    purposes: tuple[str, ...]
+    actions: tuple[str, ...]
+    valid_from: int
+    valid_until: int | None
+    terms: Hash | None
+    given: Instant
+    ended: Instant | None
+
+
+CONSENTS = Table("consent.envelopes", ConsentRow, (str, bytes))
+"""That application's table: by account and consent id."""
 
 Fields = Mapping[str, object]
 
@@ -73,17 +92,14 @@ def _check_standing(
         raise Malformed
     if row.chain != file.receipt.chain or row.index < file.receipt.proof.index:
         raise ProofError("the state shown is not from after this receipt")
-    if row.key != _ROWS.at(account, consent_id) or row.value is None:
+    if row.key != CONSENTS.at(account, consent_id) or row.value is None:
         raise ProofError("the row shown is not that of this consent")
     yield from check_row(row, trusts)
-    envelope = load_cbor(row.value)
-    if not isinstance(envelope, dict):
-        raise Malformed
-    ended = envelope.get("ended")
-    if isinstance(ended, int):
-        yield Step(sentence=f"It had been ended, at {moment(ended)}.")
-    else:
+    ended = decode(row.value, ConsentRow).ended
+    if ended is None:
         yield Step(sentence="It had not been ended.")
+    else:
+        yield Step(sentence=f"It had been ended, at {moment(ended)}.")
 
 
 def _describe(said: Fields) -> str:
