@@ -9,6 +9,7 @@ from typing import Final, assert_never
 
 from msgspec.structs import replace
 
+from careledger.apps.governance.queries import is_active
 from careledger.apps.identity.commands import (
     AccountClaimed,
     AccountEnrolled,
@@ -58,6 +59,9 @@ from careledger.ledger.state import Changes, View
 
 LONGEST_CLAIM_S: Final = 180 * 86_400
 
+FIRST_USES: Final[tuple[KeyUse, ...]] = ("transaction", "claim")
+OWN_USES: Final[tuple[KeyUse, ...]] = ("transaction",)
+CLAIM_USES: Final[tuple[KeyUse, ...]] = ("claim",)
 ACCOUNT_USES: Final[tuple[KeyUse, ...]] = ("transaction", "client", "sealing")
 
 
@@ -132,9 +136,7 @@ def decide(command: Command, context: Context, view: View) -> Iterator[Event]:
 
 def _decide_member(command: MemberCommand, context: Context, view: View) -> Event:
     me, at = MemberId(context.signer), context.time
-    signer = view.get(SIGNERS, me)
-    is_member = signer is not None and signer.kind == "member" and signer.status == "active"
-    require(context.kind == "member" and is_member, NotAnEnroller)
+    require(context.kind == "member" and is_active(view, me), NotAnEnroller)
     if isinstance(command, EnrolAccount):
         return _enrol(command, me, context, view)
     account = AccountId(command.account)
@@ -171,7 +173,7 @@ def _enrol(command: EnrolAccount, me: MemberId, context: Context, view: View) ->
         holder=command.holder,
         ial=command.ial,
         aal=command.aal,
-        key=check_new(view, account, command.key, context.chain, (command.key.use,)),
+        key=check_new(view, account, command.key, context.chain, FIRST_USES),
         claim_until=until,
         at=context.time,
     )
@@ -181,14 +183,10 @@ def _reissue(command: ReissueClaim, row: AccountRow, context: Context, view: Vie
     require(row.claim_until is not None, AlreadyClaimed)
     _check_window(command.claim_until, context.time)
     require(command.key.use == "claim", WrongFirstKey)
-    account, uses = AccountId(command.account), (command.key.use,)
-    return ClaimReissued(
-        account=account,
-        member=row.member,
-        key=check_new(view, account, command.key, context.chain, uses, replaces=1),
-        claim_until=command.claim_until,
-        at=context.time,
-    )
+    account = AccountId(command.account)
+    key = check_new(view, account, command.key, context.chain, CLAIM_USES, replaces=1)
+    until, at = command.claim_until, context.time
+    return ClaimReissued(account=account, member=row.member, key=key, claim_until=until, at=at)
 
 
 def _check_window(until: Instant, time: Instant) -> None:
@@ -201,7 +199,7 @@ def _decide_holder(command: HolderCommand, context: Context, view: View) -> KeyE
     if isinstance(command, ClaimAccount):
         require(context.use == "claim" and row.claim_until is not None, AlreadyClaimed)
         require(row.claim_until is None or at <= row.claim_until, ClaimOver)
-        key = check_new(view, me, command.key, context.chain, ("transaction",))
+        key = check_new(view, me, command.key, context.chain, OWN_USES)
         return AccountClaimed(account=me, key=key, at=at)
     require(context.use == "transaction" and row.claim_until is None, NotAnAccount)
     match command:

@@ -1,0 +1,299 @@
+"""The law of records: what custodians and receivers may ask. `changes` says what it changes."""
+
+from collections.abc import Iterator
+from typing import Final, assert_never
+
+from careledger.apps.consent.queries import basis_holds, decide_break_glass, decide_own_access
+from careledger.apps.governance.queries import is_active
+from careledger.apps.identity.queries import (
+    is_acting_practitioner,
+    is_patient_of,
+    practitioner_roles,
+)
+from careledger.apps.records.commands import (
+    AccessRefused,
+    Acknowledged,
+    AcknowledgeDisclosure,
+    AnchorCommand,
+    AnchorEvent,
+    AnchorLocalReads,
+    AnchorReads,
+    Answer,
+    BreakGlassBasis,
+    Command,
+    CommitRecords,
+    Disclosed,
+    DiscloseRecords,
+    EmergencyStated,
+    Event,
+    GrantBasis,
+    KeepingCommand,
+    KeepingEvent,
+    LegalHoldPlaced,
+    LegalHoldReleased,
+    LocalReadsAnchored,
+    NetworkPolicyBasis,
+    OwnAccessBasis,
+    PlaceLegalHold,
+    ReadsAnchored,
+    RecordsCommitted,
+    RecordsShredded,
+    RefuseAccess,
+    ReleaseLegalHold,
+    RequiredByLawBasis,
+    ShredRecords,
+)
+from careledger.apps.records.queries import next_number, stream
+from careledger.apps.records.refusals import (
+    AlreadyAcknowledged,
+    AlreadyShredded,
+    BasisFails,
+    BasisNotYet,
+    EmergencyNotGenuine,
+    HoldTaken,
+    ManifestDiffers,
+    NoSuchDisclosure,
+    NoSuchHold,
+    NoSuchSession,
+    NotACustodian,
+    NotAPractitioner,
+    NotYourPatient,
+    OutOfSequence,
+    RequestAnswered,
+    RequestForOther,
+    RequestNotGenuine,
+    SessionOver,
+    SessionTaken,
+    UnderLegalHold,
+)
+from careledger.apps.records.state import (
+    DISCLOSURES,
+    EMERGENCIES,
+    HOLDS,
+    REQUESTS,
+    SESSIONS,
+    SHREDS,
+)
+from careledger.ledger.application import Context
+from careledger.ledger.errors import Malformed, UnknownSigner, require
+from careledger.ledger.record import AccountId, MemberId
+from careledger.ledger.state import View
+from careledger.ledger.statement import parse_statement
+from careledger.mechanisms import emergency
+from careledger.mechanisms.policy import BasisName, Permit
+from careledger.mechanisms.request import VerifiedRequest, verify_request
+
+GRACE_S: Final = 300
+"""How long after a session its last reads may still be anchored, in seconds."""
+
+
+def decide(command: Command, context: Context, view: View) -> Iterator[Event]:
+    """Accept `command` as events, or refuse it."""
+    if isinstance(command, AcknowledgeDisclosure):
+        yield _acknowledge(command, context, view)
+        return
+    me = MemberId(context.signer)
+    require(context.kind == "member" and is_active(view, me), NotACustodian)
+    match command:
+        case CommitRecords() | AnchorReads() | AnchorLocalReads():
+            yield _anchor(command, me, context, view)
+        case PlaceLegalHold() | ReleaseLegalHold() | ShredRecords():
+            require(is_patient_of(view, AccountId(command.account), me), NotYourPatient)
+            yield _keep(command, me, context, view)
+        case DiscloseRecords():
+            yield from _disclose(command, me, context, view)
+        case RefuseAccess():
+            yield _refuse(command, me, context, view)
+        case _:
+            assert_never(command)
+
+
+def _anchor(command: AnchorCommand, me: MemberId, context: Context, view: View) -> AnchorEvent:
+    root, size, at = command.root, command.size, context.time
+    match command:
+        case CommitRecords():
+            batch = stream(view, me, "records").next
+            return RecordsCommitted(custodian=me, batch=batch, root=root, size=size)
+        case AnchorLocalReads(sequence=sequence):
+            require(stream(view, me, "local").is_next(sequence), OutOfSequence)
+            return LocalReadsAnchored(custodian=me, sequence=sequence, root=root, size=size)
+        case AnchorReads(session=session, sequence=sequence):
+            row = view.find(SESSIONS, me, session, absent=NoSuchSession)
+            require(at <= row.expires + GRACE_S, SessionOver)
+            require(row.reads.is_next(sequence), OutOfSequence)
+            return ReadsAnchored(
+                custodian=me,
+                receiver=row.receiver,
+                number=row.number,
+                account=row.account,
+                session=session,
+                sequence=sequence,
+                root=root,
+                size=size,
+                at=at,
+            )
+        case _:
+            assert_never(command)
+
+
+def _disclose(
+    command: DiscloseRecords, me: MemberId, context: Context, view: View
+) -> Iterator[Event]:
+    account = AccountId(command.account)
+    verified = _read_request(command, me, context, view)
+    asked = verified.request
+    require(asked.account == account, RequestForOther)
+    require(is_patient_of(view, account, me), NotYourPatient)
+    _check_person(verified, view)
+    stated = _emergency(command, context, view)
+    basis, basis_id = _check_basis(command, verified, context, view)
+    require(view.get(SESSIONS, me, command.session) is None, SessionTaken)
+    if stated is not None:
+        yield stated
+    yield Disclosed(
+        custodian=me,
+        receiver=verified.receiver,
+        number=next_number(view, me, verified.receiver),
+        account=account,
+        practitioner=asked.practitioner,
+        role=asked.role,
+        purpose=asked.purpose,
+        actions=asked.actions,
+        basis=basis,
+        basis_id=basis_id,
+        session=command.session,
+        expires=context.time + command.ttl_s,
+        manifest=command.manifest,
+        request=verified.id,
+        at=context.time,
+    )
+
+
+def _refuse(command: RefuseAccess, me: MemberId, context: Context, view: View) -> AccessRefused:
+    """A refusal needs no basis, but a genuine request: nobody's denial can be invented."""
+    verified = _read_request(command, me, context, view)
+    asked = verified.request
+    require(asked.account in {None, command.account}, RequestForOther)
+    known = command.account is not None and is_patient_of(view, AccountId(command.account), me)
+    return AccessRefused(
+        custodian=me,
+        receiver=verified.receiver,
+        number=next_number(view, me, verified.receiver),
+        account=command.account if known else None,
+        practitioner=asked.practitioner,
+        role=asked.role,
+        purpose=asked.purpose,
+        actions=asked.actions,
+        dimensions=command.dimensions,
+        request=verified.id,
+        at=context.time,
+    )
+
+
+def _read_request(command: Answer, me: MemberId, context: Context, view: View) -> VerifiedRequest:
+    """The request, if whoever it names signed it, for me, and nobody has answered it."""
+    try:
+        verified = verify_request(command.request, view, context.chain, context.time)
+    except (Malformed, UnknownSigner) as error:
+        raise RequestNotGenuine from error
+    require(verified.request.custodian == me, RequestForOther)
+    require(view.get(REQUESTS, me, verified.id) is None, RequestAnswered)
+    return verified
+
+
+def _check_person(verified: VerifiedRequest, view: View) -> None:
+    """Staff are vouched for by their organisation; whoever is named is named on the ledger."""
+    asked = verified.request
+    if asked.practitioner is None:
+        return
+    person, member = AccountId(asked.practitioner), MemberId(asked.requester)
+    require(is_acting_practitioner(view, person, member), NotAPractitioner)
+    roles = practitioner_roles(view, person)
+    require(asked.role is None or asked.role in roles, NotAPractitioner)
+
+
+def _check_basis(
+    command: DiscloseRecords, verified: VerifiedRequest, context: Context, view: View
+) -> tuple[BasisName, bytes | None]:
+    """Name the basis, if it allows every use that is asked for, at block time."""
+    uses = tuple(verified.uses(command.account, context.time))
+    match command.basis:
+        case GrantBasis(consent_id=consent_id):
+            require(verified.request.consent_id in {None, consent_id}, BasisFails)
+            require(all(basis_holds(view, use, consent_id) for use in uses), BasisFails)
+            return "grant", consent_id
+        case OwnAccessBasis():
+            permits = (decide_own_access(view, use, verified.signer) for use in uses)
+            require(all(isinstance(permit, Permit) for permit in permits), BasisFails)
+            return "own-access", None
+        case BreakGlassBasis(statement=statement):
+            stated = _read_emergency(statement, context, view)
+            permits = (decide_break_glass(view, use, stated) for use in uses)
+            require(all(isinstance(permit, Permit) for permit in permits), BasisFails)
+            return "break-glass", stated.id
+        case NetworkPolicyBasis() | RequiredByLawBasis():
+            raise BasisNotYet
+        case _:
+            assert_never(command.basis)
+
+
+def _emergency(command: DiscloseRecords, context: Context, view: View) -> EmergencyStated | None:
+    """The emergency that this disclosure is the first to rely on, if it relies on one."""
+    if not isinstance(command.basis, BreakGlassBasis):
+        return None
+    stated = _read_emergency(command.basis.statement, context, view)
+    if view.get(EMERGENCIES, context.payer, stated.id) is not None:
+        return None
+    said = stated.emergency
+    return EmergencyStated(
+        custodian=said.custodian,
+        account=said.account,
+        practitioner=stated.practitioner,
+        reason=said.reason,
+        emergency=stated.id,
+        since=stated.since,
+        until=said.until,
+    )
+
+
+def _read_emergency(statement: bytes, context: Context, view: View) -> emergency.VerifiedEmergency:
+    """A statement arrives within its own hour; one that did counts as long as it says."""
+    try:
+        id_ = parse_statement(statement, emergency.CONTENT_TYPE).id
+        row = view.get(EMERGENCIES, context.payer, id_)
+        time = context.time if row is None else row.since
+        return emergency.verify_emergency(statement, view, context.chain, time)
+    except (Malformed, UnknownSigner) as error:
+        raise EmergencyNotGenuine from error
+
+
+def _acknowledge(command: AcknowledgeDisclosure, context: Context, view: View) -> Acknowledged:
+    """Whoever signs is the receiver: there is no other way to name one."""
+    at = (command.custodian, context.signer, command.number)
+    row = view.find(DISCLOSURES, *at, absent=NoSuchDisclosure)
+    require(row.acknowledged is None, AlreadyAcknowledged)
+    require(row.manifest == command.manifest, ManifestDiffers)
+    return Acknowledged(
+        custodian=command.custodian,
+        receiver=context.signer,
+        number=command.number,
+        account=row.account,
+        at=context.time,
+    )
+
+
+def _keep(command: KeepingCommand, me: MemberId, context: Context, view: View) -> KeepingEvent:
+    account, at = command.account, context.time
+    match command:
+        case PlaceLegalHold(hold=hold):
+            require(view.get(HOLDS, me, account, hold) is None, HoldTaken)
+            return LegalHoldPlaced(custodian=me, account=account, hold=hold, at=at)
+        case ReleaseLegalHold(hold=hold):
+            require(view.get(HOLDS, me, account, hold) is not None, NoSuchHold)
+            return LegalHoldReleased(custodian=me, account=account, hold=hold, at=at)
+        case ShredRecords(certificate=certificate):
+            require(next(view.scan(HOLDS, me, account), None) is None, UnderLegalHold)
+            require(view.get(SHREDS, me, account, certificate) is None, AlreadyShredded)
+            return RecordsShredded(custodian=me, account=account, certificate=certificate, at=at)
+        case _:
+            assert_never(command)
