@@ -16,7 +16,12 @@ from careledger.ledger.merkle import Frontier, leaf_hash
 from careledger.ledger.record import Digest
 from careledger.ledger.signature import key_id
 from careledger.ledger.state import MemoryReader, View
-from careledger.ledger.transaction import Call, parse_transaction, sign_transaction
+from careledger.ledger.transaction import (
+    Call,
+    VerifiedTransaction,
+    parse_transaction,
+    sign_transaction,
+)
 from careledger.ledger.transaction import verify_transaction as verify
 from careledger.ledger.transition import Applied, Block, app_hash, apply_block, close_block
 from tests.ledger.world import (
@@ -45,7 +50,9 @@ HELLO = SetNote(at="door", text="hello")
 BAD = SetNote(at="door", text="unwelcome")
 
 
-def run(*transactions, state: MemoryReader | None = None, time: int = NOW) -> Applied:
+def run(
+    *transactions: VerifiedTransaction, state: MemoryReader | None = None, time: int = NOW
+) -> Applied:
     block = Block(height=1, time=time, transactions=transactions)
     return apply_block(View(state or first_state()), parent(), block, CHAIN, APPLICATIONS)
 
