@@ -46,7 +46,7 @@ def frame(seed: int, person: Person, hospitals: Sequence[Organisation], as_of: d
     chance = Chance(seed, person.number, "hospitals")
     home = hospitals[0] if person.number == ANA else chance.choice(hospitals)
     others = [each for each in hospitals if each is not home]
-    visited = [each for each in others if person.number == ANA or chance.happens(0.75)]
+    visited = [each for each in others if person.number == ANA or chance.happens(0.85)]
     return Plan(
         seed=seed,
         person=person,
@@ -116,7 +116,7 @@ def _chronic(plan: Plan) -> Iterator[Onset]:
         if made:
             latest = min(latest, 700)
         onset = weekday(low + timedelta(days=chance.integer(3, 3 + latest)))
-        yield course, max(min(onset, plan.last), person.birth), _hospital(plan, chance, 0.7)
+        yield course, max(min(onset, plan.last), person.birth), _hospital(plan, chance, 0.6)
 
 
 def _episodes(plan: Plan) -> Iterator[Onset]:
@@ -216,9 +216,8 @@ def _flu_shots(plan: Plan) -> Iterator[Appointment]:
     for year in range(plan.first.year, plan.last.year + 1):
         day = weekday(date(year, *FLU_SEASON_DAY) + timedelta(days=chance.integer(0, 50)))
         comes, both = chance.happens(0.55), chance.happens(0.45)
+        hospital = chance.choice(plan.hospitals)
         old_enough = months_between(plan.person.birth, day) >= 6  # noqa: PLR2004
         if comes and old_enough and plan.first <= day <= plan.last:
             given = (vaccines.INFLUENZA, vaccines.COVID_19) if both else (vaccines.INFLUENZA,)
-            yield Appointment(
-                day=day, hospital=plan.hospitals[0], kind=visits.VACCINATION, vaccines=given
-            )
+            yield Appointment(day=day, hospital=hospital, kind=visits.VACCINATION, vaccines=given)

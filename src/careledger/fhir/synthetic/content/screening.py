@@ -27,9 +27,9 @@ class ProcedureScreening:
 
 
 PANELS = (
-    PanelScreening(m.LIPIDS, (35, 90), 2),
-    PanelScreening(m.BASIC_METABOLIC, (40, 95), 2),
-    PanelScreening(m.BLOOD_COUNT, (18, 95), 2),
+    PanelScreening(m.LIPIDS, (35, 90), 3),
+    PanelScreening(m.BASIC_METABOLIC, (50, 95), 3),
+    PanelScreening(m.BLOOD_COUNT, (18, 95), 4),
 )
 PROCEDURES = (
     ProcedureScreening(p.DEPRESSION_SCREENING, (12, 90), 1),

@@ -8,15 +8,21 @@ from careledger.fhir.synthetic.content import measures as m
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """A shift that begins at `onset` and nears `treated`; half the way takes `half_days`."""
+    """A shift that begins at `onset` and nears `treated`; half the way takes `half_days`.
+
+    A steep one keeps an eighth where another keeps a half, as a virus does under treatment.
+    """
 
     onset: float
     treated: float
     half_days: int = 180
+    steep: bool = False
 
     def shift(self, days: int) -> float:
         """Return the shift so many days after the onset of the condition."""
         left = self.half_days / (self.half_days + max(days, 0))
+        if self.steep:
+            left = left * left * left  # not **, which the C library may round its own way
         return self.treated + (self.onset - self.treated) * left
 
 
@@ -53,7 +59,7 @@ TRENDS: dict[c.Condition, dict[m.Measure, Trend]] = {
     c.DEPRESSION: {m.PHQ_9: Trend(15, 3.5, 130), m.GAD_7: Trend(6, 2, 130)},
     c.ANXIETY: {m.GAD_7: Trend(12, 3.5, 140), m.HEART_RATE: Trend(6, 2, 100)},
     c.OPIOID_USE: {m.PHQ_9: Trend(8, 3, 200), m.BMI: Trend(-3, -0.5, 300)},
-    c.HIV_INFECTION: {m.HIV_LOAD: Trend(64000, 4, 1), m.CD4: Trend(-560, -140, 240)},
+    c.HIV_INFECTION: {m.HIV_LOAD: Trend(64000, 0, 12, steep=True), m.CD4: Trend(-560, -140, 240)},
     c.PARTNER_ABUSE: {m.PHQ_9: Trend(9, 3, 150), m.GAD_7: Trend(9, 3, 150)},
     c.PREGNANCY: {
         m.BMI: Trend(0.3, 4.6, 160),
