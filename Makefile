@@ -91,7 +91,7 @@ bench: $(STAMPS)/project ## every performance goal: a ratio measured in one run
 	done
 
 models: $(STAMPS)/project ## the FHIR R4 models, generated again from the official definitions
-	@exec $(BIN)/python tools/generate_fhir_models.py
+	@exec $(BIN)/python -m tools.generate_fhir_models
 
 lock: $(STAMPS)/uv ## the locked requirements, compiled again with today's versions
 	$(COMPILE) --upgrade requirements/bootstrap.in --output-file requirements/bootstrap.lock

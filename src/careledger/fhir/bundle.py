@@ -34,7 +34,7 @@ class Entry:
 
     position: place in the bundle as received, from 0.
     resource: the very bytes received, unchecked: `parse_resource` them after references are resolved.
-    references: what the resource's `reference` members say that must be resolved before it is stored:
+    references: what its `reference` members say that must be resolved before it is stored:
         `urn:...` and `Type?search`.
     error: why this entry alone is refused, in a batch; a transaction is refused as a whole.
     """
@@ -66,7 +66,7 @@ class Bundle:
     entries: tuple[Entry, ...]
 
     def in_order(self) -> tuple[Entry, ...]:
-        """Return the entries in the order of processing: DELETE, POST, PUT, GET (FHIR R4 3.1.0.11.2)."""
+        """Return the entries in the order of processing (FHIR R4 3.1.0.11.2)."""
         return tuple(sorted(self.entries, key=lambda entry: VERBS.index(entry.method)))
 
     def mapping(self, targets: Sequence[str | None]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The CapabilityStatement, made from a declared table: it claims what is there and no more.
 
-FHIR R4 5.2. Whoever serves the API declares `Served`; the search parameters of a type come from what the
-search of this room answers.
+FHIR R4 5.2. Whoever serves the API declares `Served`; the search parameters of a type come from
+what the search of this room answers.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class ServedType:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a server offers. `date` is a FHIR date; `token_url` is where SMART clients get tokens."""
+    """What a server offers. date: a FHIR date. token_url: where SMART clients get tokens."""
 
     base_url: str
     software: str

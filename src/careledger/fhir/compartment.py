@@ -1,7 +1,7 @@
 """Whose data a resource is: the patient compartment of FHIR R4.
 
-http://hl7.org/fhir/R4/compartmentdefinition-patient.html. The patient a resource is about (`subject`,
-`patient`, `beneficiary`) comes before those who only take part in it.
+http://hl7.org/fhir/R4/compartmentdefinition-patient.html. The patient a resource is
+about (`subject`, `patient`, `beneficiary`) comes before those who only take part in it.
 """
 
 from functools import cache

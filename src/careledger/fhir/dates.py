@@ -1,7 +1,7 @@
 """FHIR dates as whole UTC seconds: the first and the last second of what was written.
 
-`2020-05` is all of May. A date without a time is read in UTC (FHIR R4 3.1.1.4.7 leaves the zone to the
-server). Fractions of a second are dropped.
+`2020-05` is all of May. A date without a time is read in UTC (FHIR R4 3.1.1.4.7 leaves the zone to
+the server). Fractions of a second are dropped.
 """
 
 from calendar import monthrange

@@ -31,7 +31,7 @@ from typing import ClassVar, Self
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One thing wrong: an OperationOutcome issue code, a FHIRPath-like place, what belongs there."""
+    """One thing wrong: an OperationOutcome issue code, a FHIRPath-like place, what it expects."""
 
     code: str
     location: str

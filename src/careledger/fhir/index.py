@@ -1,7 +1,7 @@
 """What is known of a resource without reading it again: the facts that search and consent ask for.
 
-Which elements count as `code`, `category` and `date` of each type: `careledger.fhir.r4.search`, from the
-official search parameters.
+Which elements count as `code`, `category` and `date` of each type: `careledger.fhir.r4.search`,
+from the official search parameters.
 """
 
 from collections.abc import Iterable
@@ -34,8 +34,8 @@ Token = tuple[str, str]
 class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The indexable content of one resource. It is clinical data and is sealed like the resource.
 
-    start, end: first and last UTC second of the clinically relevant date; both None where there is no
-    date, `EARLIEST` or `LATEST` where a period is open.
+    start, end: first and last UTC second of the clinically relevant date; both None where there is
+    none, `EARLIEST` or `LATEST` where a period is open.
     authors, encounter: references as written, `Practitioner/1`.
     """
 

@@ -7,7 +7,7 @@ its objects; the decoder adds the place to whatever it raises. The rules are dat
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from re import compile as regex
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -56,9 +56,9 @@ def second_pass(
     targets: Reference member -> the types it may lead to.
     bindings: CodeableConcept or Coding member -> the codings of which one must be there.
     """
-    checks = (
+    checks: tuple[Check, ...] = (
         *([_required(required)] if required else ()),
-        *(_array(name) for name in arrays),
+        *([_arrays(arrays)] if arrays else ()),
         *(_choice(name, members, minimum=0) for name, members in (choices or {}).items()),
         *(_choice(name, members, minimum=1) for name, members in (required_choices or {}).items()),
         *([_targets(targets)] if targets else ()),
@@ -74,7 +74,7 @@ def second_pass(
     return check
 
 
-def values_of(names: Names) -> Callable[[object], tuple[object, ...]]:
+def values_of(names: Names) -> Callable[[object], tuple[Any, ...]]:  # any element may be there
     """Return a reader of these attributes that always gives a tuple."""
     if len(names) == 1:
         read_one = attrgetter(names[0])
@@ -99,22 +99,27 @@ def _required(names: Names) -> Check:
     return check
 
 
-def _array(name: str) -> Check:
-    read, read_extensions = attrgetter(name), attrgetter(f"{name}_ext")
+def _arrays(names: Names) -> Check:
+    read, read_extensions = values_of(names), values_of(tuple(f"{name}_ext" for name in names))
 
     def check(model: object) -> None:
-        values, extensions = read(model), read_extensions(model)
-        if extensions is None:
-            if values is not None and None in values:
-                raise WrongType("a value at every position that has no extension", json_name(name))
-            return
-        if values is not None and len(values) != len(extensions):
-            raise WrongType("as many values as extensions", json_name(name))
-        for value, extension in zip(values or extensions, extensions, strict=True):
-            if value is None and extension is None:
-                raise WrongType("a value or an extension at every position", json_name(name))
+        for name, values, extensions in zip(
+            names, read(model), read_extensions(model), strict=True
+        ):
+            if extensions is not None or (values is not None and None in values):
+                check_array(json_name(name), values, extensions)
 
     return check
+
+
+def check_array(name: str, values: list[object] | None, extensions: list[object] | None) -> None:
+    """Hold an array of primitives against the extensions at the same positions (2.6.2.1)."""
+    if values is not None and extensions is not None and len(values) != len(extensions):
+        raise WrongType("as many values as extensions", name)
+    length = len(values or extensions or ())
+    for one in zip(values or [None] * length, extensions or [None] * length, strict=True):
+        if one == (None, None):
+            raise WrongType("a value or an extension at every position", name)
 
 
 def _choice(name: str, members: Names, *, minimum: int) -> Check:

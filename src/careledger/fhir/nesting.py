@@ -1,7 +1,7 @@
 """How deep JSON text nests, found without decoding it.
 
-Each pass removes the innermost pairs of brackets, so the number of passes is the depth. All the work
-is done by `bytes` methods: about one nanosecond per byte.
+Each pass removes the innermost pairs of brackets, so the number of passes is the depth. All the
+work is done by `bytes` methods: about one nanosecond per byte.
 """
 
 from re import compile as regex
@@ -25,8 +25,8 @@ def without_escapes(data: bytes) -> bytes:
 def is_deeper(data: bytes, limit: int) -> bool:
     """Say whether JSON text nests deeper than `limit`; any answer for what is not JSON.
 
-    What is not JSON is called too deep whenever a decoder could descend further than the limit before
-    it notices.
+    What is not JSON is called too deep whenever a decoder could descend further than the limit
+    before it notices.
     """
     if data.count(b"{") + data.count(b"[") <= limit:
         return False

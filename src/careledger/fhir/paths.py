@@ -1,7 +1,7 @@
 """Reading the elements that a path such as `participant.actor` leads to, from any model."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any  # Any: what is at the end of a path differs by path
 
 from careledger.fhir.model import values_of
 
@@ -30,7 +30,7 @@ def reader(paths: tuple[str, ...]) -> Read:
         for value, inner in zip(read(model), below, strict=True):
             if value is None:
                 continue
-            items = value if type(value) is list else [value]
+            items: list[Any] = value if type(value) is list else [value]
             if inner is None:
                 found += items
             else:

@@ -48,23 +48,17 @@ class DateTest:
         """Compare ranges as FHIR R4 3.1.1.4.7 does; both ends are inside."""
         first, last = self.span
         inside = first <= start and end <= last
-        match self.prefix:
-            case "eq":
-                return inside
-            case "ne":
-                return not inside
-            case "gt":
-                return end > last
-            case "ge":
-                return end > last or inside
-            case "lt":
-                return start < first
-            case "le":
-                return start < first or inside
-            case "sa":
-                return start > last
-            case "eb":
-                return end < first
+        answers: dict[Prefix, bool] = {
+            "eq": inside,
+            "ne": not inside,
+            "gt": end > last,
+            "ge": end > last or inside,
+            "lt": start < first,
+            "le": start < first or inside,
+            "sa": start > last,
+            "eb": end < first,
+        }
+        return answers[self.prefix]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +77,7 @@ class Query:
 def parameters(type_: str) -> dict[str, ParameterKind]:
     """Return the search parameters of a type, by name: what the CapabilityStatement may claim.
 
-    `code`, `category` and `date` also go by their official names, such as `vaccine-code` and `onset-date`.
+    `code`, `category` and `date` also go by their official names, such as `onset-date`.
     """
     elements = ELEMENTS[type_]
     found: dict[str, ParameterKind] = {"_id": "token", "_count": "number"}
@@ -207,7 +201,7 @@ def _count(value: str) -> int:
     return int(value)
 
 
-def _matched(name: str, found: str | None | Literal[False]) -> str:
+def _matched(name: str, found: str | Literal[False] | None) -> str:
     if not found:
         forms = {"_id": "ids", "patient": "ids of patients, with or without Patient/"}
         raise BadParameterValue(forms.get(name, "code, system|code, |code or system|"), name)

@@ -1,8 +1,8 @@
-"""Changing a resource's references and id in its bytes, leaving every other byte as it was.
+r"""Changing a resource's references and id in its bytes, leaving every other byte as it was.
 
-A `reference` member is found by its text: in JSON, `"reference"` followed by a colon can only be a member
-name, because inside a string the quotation marks would be escaped. Names written with `\\u` escapes
-take a slower way, which reads every string in order.
+A `reference` member is found by its text: in JSON, `"reference"` followed by a colon can only be a
+member name, because inside a string the quotation marks would be escaped. Names written with `\u`
+escapes take a slower way, which reads every string in order.
 """
 
 import json
@@ -85,7 +85,6 @@ def with_id(raw: bytes, id_: str) -> bytes:
 
 def _each(data: bytes, change: Callable[[str], str | None]) -> bytes:
     """Pass each value of a `reference` member to `change`, which returns the new one or None."""
-
     if b"\\u00" not in data:
         return _each_usual(data, change)
 

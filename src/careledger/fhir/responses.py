@@ -75,7 +75,7 @@ def searchset(
     next_url: str | None = None,
     timestamp: str | None = None,
 ) -> bytes:
-    """Return a searchset bundle. `total` counts all matches, on this page or not; None leaves it out."""
+    """Return a searchset bundle; `total` counts the matches on every page, None leaves it out."""
     links = [_Link("self", self_url), *([_Link("next", next_url)] if next_url is not None else [])]
     entries = [
         _Entry(fullUrl=one.full_url, resource=msgspec.Raw(one.resource), search=_Search(one.mode))

@@ -1,4 +1,4 @@
-"""What the decoder said, as errors of this room: the place and what belongs there, never a value."""
+"""What the decoder said, as errors of this room: the place and what it expects, never a value."""
 
 import json
 from re import compile as regex
@@ -20,9 +20,16 @@ from careledger.fhir.errors import (
 from careledger.fhir.nesting import without_escapes
 
 _PLACE: Final = " - at `$"
+_PATH: Final = regex(r"(?:\.\w+|\[[0-9]+\])*")
 _MISSING: Final = regex(r"Object missing required field `(\w+)`")
 _TYPES: Final = regex(r"Expected `([a-z |]+)`, got `[a-z]+`")
 _BOUNDS: Final = regex(r"Expected `(?:int|str|array)`(?: of length)? (?:>=|<=) -?[0-9]+")
+_KNOWN: Final[tuple[tuple[str, type[InvalidResource], str], ...]] = (
+    ("Object contains unknown", UnknownElement, "only elements that R4 defines in this place"),
+    ("Invalid enum value", CodeNotAllowed, "a code from the required value set"),
+    ("Invalid value", NotAResource, "one resourceType"),
+    ("Number out of range", WrongType, "a number within the range of IEEE 754 doubles"),
+)
 _WORDS: Final = {
     "int": "a whole number",
     "float": "a number",
@@ -34,7 +41,8 @@ _WORDS: Final = {
 def refusal(type_: str, error: msgspec.ValidationError) -> InvalidResource:
     """Turn the decoder's complaint about a resource of this type into an error of this room."""
     message, _, rest = str(error).rpartition(_PLACE)
-    location = (type_ + rest.removesuffix("`")) if message else type_
+    path = rest.removesuffix("`")
+    location = type_ + path if message and _PATH.fullmatch(path) else type_
     cause = error.__cause__
     if isinstance(cause, InvalidResource):
         return cause.under(location)
@@ -43,14 +51,11 @@ def refusal(type_: str, error: msgspec.ValidationError) -> InvalidResource:
 
 def _translated(message: str, location: str) -> InvalidResource:
     """Read one of the decoder's messages; what it quotes from the input is dropped."""
-    if message.startswith("Object contains unknown field"):
-        return UnknownElement("only elements that R4 defines in this place", location)
+    for beginning, kind, expected in _KNOWN:
+        if message.startswith(beginning):
+            return kind(expected, location)
     if (missing := _MISSING.match(message)) is not None:
         return MissingElement("this element", join(location, missing[1]))
-    if message.startswith("Invalid enum value"):
-        return CodeNotAllowed("a code from the required value set", location)
-    if message.startswith("Invalid value") and location.endswith(".resourceType"):
-        return NotAResource("one resourceType", location)
     if (types := _TYPES.match(message)) is not None:
         names = [name for name in types[1].split(" | ") if name != "null"]
         return WrongType(" or ".join(_WORDS.get(name, f"an {name}") for name in names), location)
@@ -62,8 +67,8 @@ def _translated(message: str, location: str) -> InvalidResource:
 def check_no_repeats(type_: str, data: bytes, model: msgspec.Struct) -> None:
     """Refuse an element that is there twice or is null, which decoders drop silently.
 
-    Two readers that keep different ones of two `subject`s see different patients. Whatever the decoder
-    dropped is missing when the model is written again, and so are its quotation marks.
+    Two readers that keep different ones of two `subject`s see different patients. Whatever the
+    decoder dropped is missing when the model is written again, and so are its quotation marks.
 
     Raises:
         ElementRepeated: with the place.

@@ -9,13 +9,13 @@ from msgspec import Meta
 
 Base64Binary = Annotated[str, Meta(pattern=r'\A(?:\s*(?>[0-9a-zA-Z+/=]{4}\s*)++)\Z')]
 Boolean = bool
-Canonical = Annotated[str, Meta(pattern=r'\A(?:\S*)\Z')]
-Code = Annotated[str, Meta(pattern=r'\A(?:[^\s]+(\s[^\s]+)*)\Z')]
+Canonical = Annotated[str, Meta(pattern=r'\A(?:[!-~]*+\Z|\S*)\Z')]
+Code = Annotated[str, Meta(pattern=r'\A(?:\S++(?:\s\S++)*+)\Z')]
 Date = Annotated[str, Meta(pattern=r'\A(?:(?!0000)[0-9]{4}(?:-(?:(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))|0[1-9]|1[0-2]))?)\Z')]
-DateTime = Annotated[str, Meta(pattern=r'\A(?:(?!0000)[0-9]{4}(?:-(?:(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))(?:T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00)))?|0[1-9]|1[0-2]))?)\Z')]
+DateTime = Annotated[str, Meta(pattern=r'\A(?:(?!0000)[0-9]{4}(?:-(?:(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))(?:T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]++)?+(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00)))?+|0[1-9]|1[0-2]))?)\Z')]
 Decimal = float
 Id = Annotated[str, Meta(pattern=r'\A(?:[A-Za-z0-9\-\.]{1,64})\Z')]
-Instant = Annotated[str, Meta(pattern=r'\A(?:(?!0000)[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00)))\Z')]
+Instant = Annotated[str, Meta(pattern=r'\A(?:(?!0000)[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]++)?+(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00)))\Z')]
 Integer = Annotated[int, Meta(ge=-2147483648, le=2147483647)]
 Markdown = Annotated[str, Meta(min_length=1)]
 Oid = Annotated[str, Meta(pattern=r'\A(?:urn:oid:[0-2](\.(0|[1-9][0-9]*))+)\Z')]
@@ -23,7 +23,7 @@ PositiveInt = Annotated[int, Meta(ge=1, le=2147483647)]
 String = Annotated[str, Meta(min_length=1)]
 Time = Annotated[str, Meta(pattern=r'\A(?:([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?)\Z')]
 UnsignedInt = Annotated[int, Meta(ge=0, le=2147483647)]
-Uri = Annotated[str, Meta(pattern=r'\A(?:\S*)\Z')]
-Url = Annotated[str, Meta(pattern=r'\A(?:\S*)\Z')]
+Uri = Annotated[str, Meta(pattern=r'\A(?:[!-~]*+\Z|\S*)\Z')]
+Url = Annotated[str, Meta(pattern=r'\A(?:[!-~]*+\Z|\S*)\Z')]
 Uuid = Annotated[str, Meta(pattern=r'\A(?:urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\Z')]
 Xhtml = str
