@@ -1,9 +1,12 @@
 """Transaction and batch bundles taken apart: each entry's request, and its resource as received."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from re import compile as regex
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast, get_args
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from careledger.fhir.errors import (
     DanglingReference,
@@ -28,12 +31,11 @@ _URL: Final = regex(r"([A-Z][A-Za-z]+)(?:/([A-Za-z0-9\-.]{1,64})|\?(.+))?")
 _FULL_URL_END: Final = regex(r"https?://.*?/([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One request of a bundle.
+class Entry(Struct, frozen=True):
+    """One request of a bundle (a Struct, because there are hundreds in each).
 
     position: place in the bundle as received, from 0.
-    resource: the very bytes received, unchecked: `parse_resource` them after references are resolved.
+    resource: the very bytes received, unchecked: resolve references, then `parse_resource` them.
     references: what its `reference` members say that must be resolved before it is stored:
         `urn:...` and `Type?search`.
     error: why this entry alone is refused, in a batch; a transaction is refused as a whole.

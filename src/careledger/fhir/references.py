@@ -6,8 +6,7 @@ escapes take a slower way, which reads every string in order.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from re import Match
+from collections.abc import Mapping
 from re import compile as regex
 from typing import Final
 
@@ -17,8 +16,9 @@ from careledger.fhir.errors import NotJson, WrongType
 
 _SPACE: Final = rb"[ \t\r\n]*"
 _STRING: Final = rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
-_NAME: Final = b'"reference"'
-_ITS_VALUE: Final = regex(_SPACE + b":" + _SPACE + _STRING)
+_REFERENCE: Final = regex(
+    rb'("reference"' + _SPACE + b":" + _SPACE + rb'")([^"\\]*+(?:\\.[^"\\]*+)*+)(?=")'
+)
 _MEMBER: Final = regex(_STRING + rb"(?:" + _SPACE + b":" + _SPACE + rb"(?:" + _STRING + rb")?)?+")
 _TOKEN: Final = regex(_STRING + rb"(" + _SPACE + rb":)?+|[{}\[\]]")
 _VALUE: Final = regex(_SPACE + _STRING)
@@ -47,15 +47,19 @@ _OPEN_BRACE: Final = regex(_SPACE + rb"\{(" + _SPACE + rb"\})?")
 
 def references(data: bytes) -> list[str]:
     """Return the string value of every `reference` member, in order of appearance."""
-    found: list[str] = []
-
-    _each(data, found.append)
-    return found
+    return [_text(value) for value in _pieces(data)[2::3]]
 
 
 def resolve_references(raw: bytes, mapping: Mapping[str, str]) -> bytes:
     """Replace the value of each `reference` member that is in `mapping`; no other byte changes."""
-    return _each(raw, mapping.get)
+    pieces = _pieces(raw)
+    changed = False
+    for index in range(2, len(pieces), 3):
+        new = mapping.get(_text(pieces[index]))
+        if new is not None:
+            pieces[index] = msgspec.json.encode(new)[1:-1]
+            changed = True
+    return b"".join(pieces) if changed else raw
 
 
 def with_id(raw: bytes, id_: str) -> bytes:
@@ -83,34 +87,17 @@ def with_id(raw: bytes, id_: str) -> bytes:
     return raw[:after] + b'"id":"' + id_.encode() + b'"' + comma + raw[after:]
 
 
-def _each(data: bytes, change: Callable[[str], str | None]) -> bytes:
-    """Pass each value of a `reference` member to `change`, which returns the new one or None."""
-    if b"\\u00" not in data:
-        return _each_usual(data, change)
-
-    def member(match: Match[bytes]) -> bytes:
-        if match[2] is None or _text(match[1]) != "reference":
-            return match[0]
-        new = change(_text(match[2]))
-        if new is None:
-            return match[0]
-        return match[0][: match.start(2) - match.start() - 1] + msgspec.json.encode(new)
-
-    return _MEMBER.sub(member, data)
-
-
-def _each_usual(data: bytes, change: Callable[[str], str | None]) -> bytes:
-    parts: list[bytes] = []
-    done, at = 0, data.find(_NAME)
-    while at >= 0:
-        value = _ITS_VALUE.match(data, at + len(_NAME))
-        if value is not None and data[at - 1 : at] != b"\\":
-            new = change(_text(value[1]))
-            if new is not None:
-                parts += (data[done : value.start(1) - 1], msgspec.json.encode(new))
-                done = value.end()
-        at = data.find(_NAME, at + len(_NAME))
-    return b"".join((*parts, data[done:])) if parts else data
+def _pieces(data: bytes) -> list[bytes]:
+    """Cut the text into: text, name and colon, value, text, name and colon, value, ... text."""
+    if b"\\u00" not in data and b'\\"reference"' not in data:
+        return _REFERENCE.split(data)
+    pieces, done = [], 0
+    for member in _MEMBER.finditer(data):
+        if member[2] is not None and _text(member[1]) == "reference":
+            start, end = member.span(2)
+            pieces += [data[done : member.start()], data[member.start() : start], data[start:end]]
+            done = end
+    return [*pieces, data[done:]]
 
 
 def _text(written: bytes) -> str:
