@@ -24,6 +24,8 @@ class Context:
     kind: SignerKind
     payer: MemberId
     """The member itself, or the member that enrolled the account."""
+    standing: bool
+    """Whether it, and the member that enrolled it, are active; if not, it only protects itself."""
     key: bytes
     """Id of the key that signed (RFC 9679 thumbprint)."""
     use: str

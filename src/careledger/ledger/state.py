@@ -56,19 +56,11 @@ class Table(Generic[Row]):
         """
         if len(key) != len(self.key):
             raise TypeError(self.name, len(key))
-        return self.prefix(*key)
+        return _encode_key(self.name, self.key, *key)
 
     def prefix(self, *key: Component) -> bytes:
         """What the state keys of all rows begin with whose first components are `key`."""
-        parts = [self.name.encode(), b"\0"]
-        for component, type_ in zip(key, self.key, strict=False):
-            if type(component) is not type_:
-                raise TypeError(self.name, type(component).__name__)
-            parts.append(_encode_component(component))
-        at = b"".join(parts)
-        if len(at) > MAX_KEY_BYTES:
-            raise KeyTooLong
-        return at
+        return _encode_key(self.name, self.key, *key)
 
     def parse(self, at: bytes) -> tuple[Component, ...]:
         """Inverse of `at`.
@@ -98,6 +90,19 @@ class Table(Generic[Row]):
     def remove(self, *key: Component) -> Changes:
         """The change that deletes the row `key`."""
         return {self.at(*key): None}
+
+
+@lru_cache(maxsize=1 << 14, typed=True)  # the keys of signers are encoded over and over
+def _encode_key(name: str, types: KeyTypes, *key: Component) -> bytes:
+    parts = [name.encode(), b"\0"]
+    for component, type_ in zip(key, types, strict=False):
+        if type(component) is not type_:
+            raise TypeError(name, type(component).__name__)
+        parts.append(_encode_component(component))
+    at = b"".join(parts)
+    if len(at) > MAX_KEY_BYTES:
+        raise KeyTooLong
+    return at
 
 
 def _encode_component(component: Component) -> bytes:

@@ -137,11 +137,12 @@ def _context(
     key = live_key(view, transaction.signer, transaction.key_id)
     if key is None or key.public != transaction.key.public:
         raise UnknownSigner
-    _check_standing(view, signer, key)
+    standing = _standing(view, signer, key)
     return Context(
         signer=transaction.signer,
         kind=signer.kind,
         payer=MemberId(signer.payer),
+        standing=standing,
         key=transaction.key_id,
         use=key.use,
         time=block.time,
@@ -152,14 +153,19 @@ def _context(
     )
 
 
-def _check_standing(view: View, signer: SignerRow, key: KeyRow) -> None:
-    """A removed signer is unknown; a suspended one fails later, unless it protects itself."""
+def _standing(view: View, signer: SignerRow, key: KeyRow) -> bool:
+    """Whether the signer may do everything; an account that is suspended may protect itself.
+
+    Raises:
+        Refusal: removed, a suspended member, or a key that signs no transactions.
+    """
     require(signer.status != "removed", UnknownSigner)
     require(key.use in {"transaction", "claim"}, WrongKeyUse)
     if signer.kind == "member":
         require(signer.status == "active", SignerSuspended)
-    else:
-        view.find(SIGNERS, signer.payer, absent=UnknownSigner)
+        return True
+    payer = view.find(SIGNERS, signer.payer, absent=UnknownSigner)
+    return signer.status == payer.status == "active"
 
 
 def apply_transaction(
@@ -186,7 +192,7 @@ def _apply_call(
     if application is None:
         raise UnknownApplication
     command = decode(call.command, application.command_type)
-    _check_open(view, command, context, application)
+    _check_open(command, context, application)
     happened: list[EventRecord] = []
     changes: dict[bytes, bytes | None] = {}
     for event in tuple(application.decide(command, context, view)):
@@ -196,17 +202,14 @@ def _apply_call(
 
 
 def _check_open(
-    view: View,
     command: Record,
     context: Context,
     application: Application[Any, Any],  # Any: whichever application it is
 ) -> None:
-    """A claim key signs claims only; a suspended member's accounts only protect themselves."""
-    claiming = isinstance(command, application.claims) if application.claims else False
+    """A claim key signs claims only; who is suspended only protects itself."""
+    claiming = isinstance(command, application.claims)
     require(claiming == (context.use == "claim"), WrongKeyUse)
-    if context.kind == "account" and not isinstance(command, application.protective or ()):
-        own, payer = view.row(SIGNERS, context.signer), view.row(SIGNERS, context.payer)
-        require(own.status == payer.status == "active", SignerSuspended)
+    require(context.standing or isinstance(command, application.protective), SignerSuspended)
 
 
 def app_hash(size: int, log_root: bytes, version: int) -> Digest:
