@@ -1,0 +1,118 @@
+"""A vault on disk: where its files are, opening them, and restoring them from backups."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from careledger.ledger.record import MemberId
+from careledger.vault import schema
+from careledger.vault.errors import VaultInUse
+from careledger.vault.keystore import KeyStore, sync_directory
+from careledger.vault.rows import SqliteRows, sync_file
+from careledger.vault.shredding import Shredded
+from careledger.vault.vault import INDEX_ENTRIES, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class VaultFiles:
+    """Sealed data and wrapped keys; on different disks, if need be."""
+
+    data: Path
+    keys: Path
+
+    @classmethod
+    def under(cls, directory: Path) -> "VaultFiles":
+        """Both in one directory: vault.sqlite and keys.sqlite."""
+        return cls(directory / "vault.sqlite", directory / "keys.sqlite")
+
+
+@contextmanager
+def open_vault(
+    files: VaultFiles,
+    store: KeyStore,
+    custodian: MemberId,
+    *,
+    index_entries: int = INDEX_ENTRIES,
+) -> Iterator[Vault]:
+    """The vault in `files`, made if there is none; for this process alone.
+
+    Raises:
+        VaultInUse: another process has it open.
+        WrongVault: the files do not belong together, or to this member.
+        NeedsReplay: one of them is a backup.
+    """
+    with _locked(files):
+        data = SqliteRows(files.data, schema.DATA)
+        try:
+            keys = SqliteRows(files.keys, schema.KEYS)
+            try:
+                yield Vault(data, keys, store, custodian, index_entries=index_entries)
+            finally:
+                keys.close()
+        finally:
+            data.close()
+
+
+def restore(
+    files: VaultFiles,
+    backup: VaultFiles,
+    store: KeyStore,
+    custodian: MemberId,
+    shredded: Sequence[Shredded],
+) -> None:
+    """Bring a vault back from backups, without what was shredded since they were taken.
+
+    `shredded` is every `ShredRecords` of this custodian on the ledger. The copies become a vault
+    that opens only once all of it is done; interrupted, it is begun again from the start.
+
+    Raises:
+        FileExistsError: there is a vault in `files`; nothing is overwritten.
+        WrongVault: the backups do not belong together, or to this member.
+    """
+    for path in (files.data, files.keys):
+        if path.exists():
+            raise FileExistsError(path.name)
+    with _locked(files):
+        staged = VaultFiles(_copied(backup.data, files.data), _copied(backup.keys, files.keys))
+        data, keys = SqliteRows(staged.data, schema.DATA), SqliteRows(staged.keys, schema.KEYS)
+        try:
+            Vault(data, keys, store, custodian, replay=shredded)
+            for rows in (data, keys):
+                rows.write([schema.CLEAR_BACKUP])
+                rows.purge(rewrite=False)
+        finally:
+            data.close()
+            keys.close()
+        for made, path in ((staged.keys, files.keys), (staged.data, files.data)):
+            made.replace(path)
+            sync_directory(path.parent)
+
+
+def _copied(backup: Path, path: Path) -> Path:
+    staged = path.with_name(path.name + ".restoring")
+    for old in path.parent.glob(staged.name + "*"):  # what an interrupted restore left
+        old.unlink()
+    os.close(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    shutil.copyfile(backup, staged)
+    sync_file(staged)
+    return staged
+
+
+@contextmanager
+def _locked(files: VaultFiles) -> Iterator[None]:
+    """Hold the vault for this process; the kernel lets go however the process ends."""
+    descriptor = os.open(
+        files.data.with_name(files.data.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600
+    )
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise VaultInUse("another process has it open") from error
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,128 @@
+"""One sealed object: a version of a resource, its salt and its facts, under one patient's key.
+
+`spec/vault-object.md` has the format and a vector. Destroying the patient's key destroys the bytes
+and the salt together, so the commitment on the ledger says nothing from then on.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import NewType
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from careledger.ledger.record import Instant, MemberId, encode
+from careledger.vault.errors import Tampered
+
+PatientRef = NewType("PatientRef", bytes)
+"""One local patient of one custodian: 16 random bytes; says nothing outside the vault."""
+
+DIRECTORY = PatientRef(bytes(16))
+"""Stands in for a patient where a resource belongs to none (Practitioner, Organization)."""
+
+BlindName = NewType("BlindName", bytes)
+"""A name that only the vault can compute: HMAC-SHA256 under its index key, first 16 bytes."""
+
+FORMAT = b"\x01"
+NONCE_BYTES = 12
+SALT_BYTES = 32
+_HEAD = SALT_BYTES + 8 + 4
+
+OBJECT = "careledger vault object v1"
+SEGMENT = "careledger vault segment v1"
+CARD = "careledger vault patient v1"
+DATA_KEY = "careledger vault data key v1"
+INDEX_KEY = "careledger vault index key v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sealed object belongs; it opens nowhere else."""
+
+    custodian: MemberId
+    patient: PatientRef
+    name: BlindName
+    """Of type and id: blind, so that the object can be opened when its index is lost."""
+    version: int
+
+    def binding(self) -> bytes:
+        """The associated data."""
+        return encode((OBJECT, self.custodian, self.patient, self.name, self.version))
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is sealed. Empty data is a deletion: no resource is empty."""
+
+    salt: bytes
+    stored: Instant
+    facts: bytes
+    """The facts of the resource, as `index` encodes them; a deletion keeps those before it."""
+    data: bytes
+    """The resource, byte for byte as received."""
+
+
+def seal_object(key: AESGCM, place: Place, content: Content) -> bytes:
+    """The sealed object; 73 bytes longer than facts and data."""
+    plain = b"".join(
+        (
+            content.salt,
+            content.stored.to_bytes(8),
+            len(content.facts).to_bytes(4),
+            content.facts,
+            content.data,
+        )
+    )
+    return seal(key, plain, place.binding())
+
+
+def open_object(key: AESGCM, place: Place, sealed: bytes) -> Content:
+    """Inverse of `seal_object`.
+
+    Raises:
+        Tampered: altered, or it belongs elsewhere.
+    """
+    plain = unseal(key, sealed, place.binding(), "a sealed object")
+    facts_end = _HEAD + int.from_bytes(plain[_HEAD - 4 : _HEAD])
+    return Content(
+        salt=plain[:SALT_BYTES],
+        stored=int.from_bytes(plain[SALT_BYTES : SALT_BYTES + 8]),
+        facts=plain[_HEAD:facts_end],
+        data=plain[facts_end:],
+    )
+
+
+def seal(key: AESGCM, plain: bytes, binding: bytes) -> bytes:
+    """Format byte, random 96-bit nonce, AES-256-GCM ciphertext and tag."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return FORMAT + nonce + key.encrypt(nonce, plain, binding)
+
+
+def unseal(key: AESGCM, sealed: bytes, binding: bytes, what: str) -> bytes:
+    """Inverse of `seal`.
+
+    Raises:
+        Tampered: altered, or it belongs elsewhere; the error says `what`.
+    """
+    if sealed[:1] != FORMAT:
+        raise Tampered(what, expected=1, actual=sealed[0] if sealed else None)
+    try:
+        return key.decrypt(sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :], binding)
+    except (InvalidTag, ValueError) as error:
+        raise Tampered(what) from error
+
+
+def blind(index_key: bytes, *parts: str) -> BlindName:
+    """The blind name of a local id, an account or a resource; `parts[0]` says which.
+
+    No part may hold a zero byte, which separates them.
+    """
+    if any("\0" in part for part in parts):
+        raise ValueError(parts[0])
+    return BlindName(hmac.digest(index_key, "\0".join(parts).encode(), "sha256")[:16])
+
+
+def resource_name(index_key: bytes, type_: str, id_: str) -> BlindName:
+    """The blind name of a resource."""
+    return blind(index_key, "resource", type_, id_)

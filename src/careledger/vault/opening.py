@@ -1,0 +1,166 @@
+"""The way out of the vault: with a permit, for what it covers, while it is live.
+
+Two things are checked besides the permit. The index says which versions there must be, so one that
+was taken away is noticed; and every sealed object names its patient, resource and version.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from careledger.fhir import index as fhir
+from careledger.ledger.commitment import Opening, commit
+from careledger.ledger.record import AccountId, Instant, MemberId
+from careledger.mechanisms.policy import Permit
+from careledger.vault.commitments import Commitments, CommittedBatch
+from careledger.vault.deposit import record_name
+from careledger.vault.errors import Tampered
+from careledger.vault.index import Entry, Indexes, Predicate, consent_facts, decode_facts
+from careledger.vault.objects import (
+    DIRECTORY,
+    PatientRef,
+    Place,
+    open_object,
+    resource_name,
+)
+from careledger.vault.patients import Patient, Patients
+from careledger.vault.rows import Rows
+
+FOREVER: Final = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A version of a resource in the clear. `account` is the one it was committed under."""
+
+    type: str
+    id: str
+    version: int
+    account: AccountId
+    """"" in the directory."""
+    stored: Instant
+    facts: fhir.Facts = field(repr=False)
+    data: bytes = field(repr=False)
+    """Byte for byte as received; empty where this version is a deletion."""
+    salt: bytes = field(repr=False)
+    seq: int
+    """The number of its commitment in this vault."""
+
+    @property
+    def deleted(self) -> bool:
+        """Whether this version is a deletion."""
+        return not self.data
+
+
+class Opener:
+    """Opens what one vault holds; the caller holds the vault's lock."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        patients: Patients,
+        indexes: Indexes,
+        commitments: Commitments,
+        custodian: MemberId,
+    ) -> None:
+        """Open for the patients of `custodian`."""
+        self._rows, self._patients, self._indexes = rows, patients, indexes
+        self._commitments, self._custodian = commitments, custodian
+
+    def open(
+        self, permit: Permit, type_: str, id_: str, version: int | None, at: Instant
+    ) -> Opened | None:
+        """See `Vault.open`."""
+        for patient in self._family(permit, at):
+            entry = self._indexes.open(patient, until=permit.expires).get((type_, id_))
+            if entry is not None:
+                return self._open(permit, patient, entry, version)
+        return None
+
+    def search(self, permit: Permit, matches: Predicate, at: Instant) -> list[Entry]:
+        """See `Vault.search`."""
+        return [
+            entry
+            for patient in self._family(permit, at)
+            for entry in self._matching(patient, matches, permit.expires)
+            if _covers(permit, entry.facts)
+        ]
+
+    def open_directory(self, type_: str, id_: str, version: int | None) -> Opened | None:
+        """See `Vault.open_directory`."""
+        directory = self._patients.patient(DIRECTORY)
+        entry = self._indexes.open(directory, until=FOREVER).get((type_, id_))
+        return None if entry is None else self._open(None, directory, entry, version)
+
+    def search_directory(self, matches: Predicate) -> list[Entry]:
+        """See `Vault.search_directory`."""
+        return list(self._matching(self._patients.patient(DIRECTORY), matches, FOREVER))
+
+    def locate(
+        self, ref: PatientRef | None, matches: Predicate, at: Instant
+    ) -> list[tuple[str, str, int]]:
+        """See `Vault.locate`."""
+        owner = self._patients.patient(DIRECTORY if ref is None else ref)
+        until = FOREVER if ref is None else at + 1
+        return [(one.type, one.id, one.version) for one in self._matching(owner, matches, until)]
+
+    def opening(self, opened: Opened) -> tuple[CommittedBatch, Opening] | None:
+        """The batch that holds the commitment to what was opened; None while there is none.
+
+        Raises:
+            Tampered: the commitment stored is not the one to these bytes.
+        """
+        name = record_name(self._custodian, opened.account, opened.type, opened.id, opened.version)
+        commitment = commit(name, opened.salt, opened.data)
+        return self._commitments.opening(opened.seq, commitment, name, opened.salt)
+
+    def _family(self, permit: Permit, at: Instant) -> list[Patient]:
+        """Whose resources the permit may open; nobody's, if it is not for here and now."""
+        self._indexes.expire(at)
+        if permit.use.custodian != self._custodian or not permit.is_live(at):
+            return []
+        ref = self._patients.by_account(AccountId(permit.use.account))
+        return [] if ref is None else self._patients.family(ref)
+
+    def _matching(self, patient: Patient, matches: Predicate, until: Instant) -> Iterator[Entry]:
+        for entry in self._indexes.open(patient, until=until).values():
+            if not entry.deleted and matches(entry.facts):
+                yield entry
+
+    def _open(
+        self, permit: Permit | None, patient: Patient, newest: Entry, version: int | None
+    ) -> Opened | None:
+        wanted = newest.version if version is None else version
+        if not 1 <= wanted <= newest.version or not _covers(permit, newest.facts):
+            return None
+        opened = self._unseal(patient, newest.type, newest.id, wanted)
+        return opened if _covers(permit, opened.facts) else None
+
+    def _unseal(self, patient: Patient, type_: str, id_: str, version: int) -> Opened:
+        name = resource_name(self._patients.index_key, type_, id_)
+        found = self._rows.read(
+            "SELECT seq, sealed FROM objects WHERE name = ? AND version = ?", [name, version]
+        )
+        if not found:
+            raise Tampered("a version is missing")
+        ((seq, sealed),) = found
+        content = open_object(
+            patient.key, Place(self._custodian, patient.ref, name, version), sealed
+        )
+        facts = decode_facts(content.facts)
+        return Opened(
+            type=type_,
+            id=id_,
+            version=version,
+            account=patient.account,
+            stored=content.stored,
+            facts=facts,
+            data=content.data,
+            salt=content.salt,
+            seq=seq,
+        )
+
+
+def _covers(permit: Permit | None, facts: fhir.Facts) -> bool:
+    """No permit is needed in the directory alone."""
+    return permit is None or permit.covers(consent_facts(facts)).allowed

@@ -1,0 +1,165 @@
+"""The few things the vault asks of a database, so that another one can stand behind it.
+
+`write` is the only way anything becomes durable: every step or none. SQLite is here; PostgreSQL
+needs the same five methods, `BYTEA` for `BLOB` and `$1` for `?`.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from careledger.ledger.errors import CorruptStore, Unavailable
+from careledger.vault.keystore import sync_directory
+
+Value = bytes | str | int | None
+Found = list[tuple[Any, ...]]  # Any: each statement has its own columns
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One statement, run once for each of `rows`."""
+
+    statement: str
+    rows: Sequence[Sequence[Value]]
+
+
+class Rows(Protocol):
+    """Tables of one file or database, with one writer."""
+
+    def read(self, statement: str, values: Sequence[Value] = ()) -> Found:
+        """Every row that the statement finds."""
+        ...
+
+    def write(self, steps: Sequence[Step]) -> None:
+        """Do every step, or none; durable (power loss included) when this returns.
+
+        If it raises, either may be the case: read before going on.
+        """
+        ...
+
+    def purge(self, *, rewrite: bool) -> None:
+        """Leave no copy of deleted rows in the log; nor, with `rewrite`, anywhere in the file."""
+        ...
+
+    def backup(self, path: Path, steps: Sequence[Step]) -> None:
+        """Copy everything committed to `path`, then do `steps` in the copy; durable on return."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the files."""
+        ...
+
+
+class SqliteRows:
+    """Tables in one SQLite file: WAL, every commit synced, deleted content overwritten."""
+
+    def __init__(self, path: Path, schema: Sequence[str]) -> None:
+        """Open `path`, making it and its tables if they are not there.
+
+        Raises:
+            Unavailable: the disk does not answer, or is full.
+            CorruptStore: not a SQLite file.
+        """
+        self._path = path
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        self._connection = _connect(path)
+        with _translated():
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            for statement in schema:
+                self._connection.execute(statement)
+        sync_directory(path.parent)
+
+    def read(self, statement: str, values: Sequence[Value] = ()) -> Found:
+        """Every row that the statement finds."""
+        with _translated():
+            return self._connection.execute(statement, values).fetchall()
+
+    def write(self, steps: Sequence[Step]) -> None:
+        """Do every step, or none; durable (power loss included) when this returns."""
+        connection = self._connection
+        with _translated():
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for step in steps:
+                    connection.executemany(step.statement, step.rows)
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def purge(self, *, rewrite: bool) -> None:
+        """Leave no copy of deleted rows in the log; nor, with `rewrite`, anywhere in the file."""
+        with _translated():
+            if rewrite:
+                self._connection.execute("VACUUM")
+            busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise Unavailable("the log of the database is still being read")
+
+    def backup(self, path: Path, steps: Sequence[Step]) -> None:
+        """Copy everything committed to `path`, then do `steps` in the copy; durable on return.
+
+        Raises:
+            FileExistsError: there is something at `path`.
+        """
+        if path.exists():
+            raise FileExistsError(path.name)
+        part = path.with_name(path.name + ".part")
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_RDWR | os.O_CREAT, 0o600))
+        with _translated():
+            copy = _connect(part)
+            try:
+                self._connection.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")  # so that the copy is one file
+                for step in steps:
+                    copy.executemany(step.statement, step.rows)
+            finally:
+                copy.close()
+        sync_file(part)
+        part.replace(path)
+        sync_directory(path.parent)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._connection.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    for pragma in (
+        "synchronous = FULL",
+        "secure_delete = ON",
+        "temp_store = MEMORY",
+        "cell_size_check = ON",
+        "trusted_schema = OFF",
+        "cache_size = -32768",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's content durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """SQLite's errors as ours: what may pass is `Unavailable`, what will not is `CorruptStore`."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise CorruptStore("two rows where one may be") from error
+    except sqlite3.OperationalError as error:
+        raise Unavailable(error.sqlite_errorname) from error
+    except sqlite3.DatabaseError as error:
+        raise CorruptStore(getattr(error, "sqlite_errorname", "SQLITE")) from error

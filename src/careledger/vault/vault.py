@@ -1,0 +1,292 @@
+"""The vault: clinical resources go in sealed and come out by a permit only.
+
+One process has it open; any of its threads may call. Time is passed in. `put` is durable when it
+returns, all of it or none. Absent and forbidden look alike: both are None.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import RLock
+from typing import Final
+
+from careledger.fhir import index as fhir
+from careledger.ledger.commitment import Opening
+from careledger.ledger.errors import LedgerError
+from careledger.ledger.record import AccountId, Digest, Instant, MemberId
+from careledger.mechanisms.policy import Permit
+from careledger.vault.commitments import Commitments, CommittedBatch, Pending
+from careledger.vault.deposit import Arrival, Depositor, Stored
+from careledger.vault.index import Entry, Indexes, Predicate
+from careledger.vault.keystore import KeyStore
+from careledger.vault.objects import DIRECTORY, PatientRef, resource_name
+from careledger.vault.opening import Opened, Opener
+from careledger.vault.patients import Owner, introduce
+from careledger.vault.reindex import Damage, Reindexer
+from careledger.vault.rows import Rows, Step
+from careledger.vault.schema import MARK_BACKUP
+from careledger.vault.shredding import Shredded, Shredder
+
+INDEX_ENTRIES: Final = 300_000
+"""How many entries of opened indexes stay in memory by default; about 1 KB each."""
+
+
+class Vault:
+    """The vault of one custodian."""
+
+    def __init__(
+        self,
+        data: Rows,
+        keys: Rows,
+        store: KeyStore,
+        custodian: MemberId,
+        *,
+        index_entries: int = INDEX_ENTRIES,
+        replay: Sequence[Shredded] | None = None,
+    ) -> None:
+        """Open the two files and finish what an interrupted shredding left.
+
+        `replay` is for `restore` alone: what to shred in a backup before anything opens.
+
+        Raises:
+            WrongVault: they do not belong together.
+            NeedsReplay: one of them is a backup.
+        """
+        self.custodian, self._data, self._keys, self._lock = custodian, data, keys, RLock()
+        self._patients = introduce(data, keys, store, custodian, replaying=replay is not None)
+        self._shredder = Shredder(data, keys, self._patients, custodian)
+        self._shredder.shred(*(replay or ()))
+        self._indexes = Indexes(data, custodian, index_entries)
+        self._commitments = Commitments(data)
+        self._depositor = Depositor(data, self._patients, self._indexes, custodian)
+        self._reindexer = Reindexer(data, self._patients, self._indexes, custodian)
+        self._opener = Opener(data, self._patients, self._indexes, self._commitments, custodian)
+
+    # --- patients ----------------------------------------------------------------------------
+
+    def register(self, local: str, account: AccountId) -> PatientRef:
+        """Bind a local id to an account; see `register_all`."""
+        return self.register_all([(local, account)])[0]
+
+    def register_all(self, people: Sequence[tuple[str, AccountId]]) -> list[PatientRef]:
+        """Bind local ids to accounts, each with a new key; one durable write for all.
+
+        Raises:
+            AlreadyBound: the local id or the account belongs to another patient.
+            AccountShredded: the account was shredded here.
+        """
+        with self._lock:
+            return self._patients.register_all(people)
+
+    def patient(self, local: str) -> PatientRef | None:
+        """The patient of a local id."""
+        with self._lock:
+            return self._patients.by_local(local)
+
+    def patient_of(self, account: AccountId) -> PatientRef | None:
+        """The patient that `account` is bound to."""
+        with self._lock:
+            return self._patients.by_account(account)
+
+    def account_of(self, patient: PatientRef) -> AccountId:
+        """The account that the patient is bound to.
+
+        Raises:
+            NotRegistered: no such patient, or shredded.
+        """
+        with self._lock:
+            return self._patients.patient(patient).account
+
+    def owner(self, type_: str, id_: str) -> Owner | None:
+        """Whose the resource is, for whoever must decide before it may be opened.
+
+        None if there is no such resource; the directory's owner has no accounts.
+        """
+        with self._lock:
+            name = resource_name(self._patients.index_key, type_, id_)
+            found = self._data.read("SELECT patient FROM objects WHERE name = ? LIMIT 1", [name])
+            return self._patients.owner(PatientRef(found[0][0])) if found else None
+
+    def merge(self, source: PatientRef, into: PatientRef, at: Instant) -> None:
+        """From now on a permit for `into` opens what `source` has; nothing is sealed anew.
+
+        Raises:
+            NotMergeable: `source` is merged already, or `into` is merged into it.
+        """
+        with self._lock:
+            self._patients.merge(source, into, at)
+
+    def unmerge(self, source: PatientRef, at: Instant) -> None:
+        """Undo `merge`; each record is again only its own patient's."""
+        with self._lock:
+            self._patients.unmerge(source, at)
+
+    # --- in ----------------------------------------------------------------------------------
+
+    def put(self, arrivals: Sequence[Arrival], at: Instant) -> list[Stored]:
+        """Seal, index and commit; all of it is durable when this returns, or none of it.
+
+        Raises:
+            NoOwner: clinical data without a patient.
+            NotRegistered: no such patient, or shredded.
+            WrongOwner: the resource is another patient's.
+            WrongFacts: the facts are of another resource.
+            VersionConflict: it is not at the version that was expected.
+            Unavailable: the disk failed; read before putting it again.
+        """
+        with self._lock:
+            deposit = self._depositor.prepare(arrivals, at, self._commitments.next_seq)
+            self._write(deposit.steps)
+            self._commitments.next_seq += len(arrivals)
+            for ref, entries in deposit.entries.items():
+                self._indexes.appended(ref, entries)
+            return deposit.stored
+
+    def locate(
+        self, patient: PatientRef | None, matches: Predicate, at: Instant
+    ) -> list[tuple[str, str, int]]:
+        """Type, id and version of what matches, for conditional references and updates."""
+        with self._lock:
+            return self._opener.locate(patient, matches, at)
+
+    def reindex(
+        self, patient: PatientRef | None, extract: Callable[[bytes], fhir.Facts] | None = None
+    ) -> int:
+        """Rebuild an index from the sealed objects, with new facts if `extract` finds them.
+
+        Returns how many versions there are. All of it is durable, or none.
+
+        Raises:
+            Tampered: an object does not open.
+        """
+        with self._lock:
+            ref = DIRECTORY if patient is None else patient
+            steps, versions = self._reindexer.rebuild(ref, extract)
+            self._write(steps)
+            self._indexes.drop(ref)
+            return versions
+
+    def check(self) -> list[Damage]:
+        """Open everything once and compare it with its commitment; what is wrong, if anything."""
+        with self._lock:
+            return list(self._reindexer.check())
+
+    # --- out ---------------------------------------------------------------------------------
+
+    def open(
+        self, permit: Permit, type_: str, id_: str, version: int | None = None, *, at: Instant
+    ) -> Opened | None:
+        """The resource, or the version asked for; None if it is absent or not covered.
+
+        An older version is covered only if the newest is too: a label given later holds for all.
+
+        Raises:
+            Tampered: what is stored is not what was put.
+        """
+        with self._lock:
+            return self._opener.open(permit, type_, id_, version, at)
+
+    def search(self, permit: Permit, matches: Predicate, at: Instant) -> list[Entry]:
+        """The newest versions that match and that the permit covers, without deletions.
+
+        Raises:
+            Tampered: what is stored is not what was put.
+        """
+        with self._lock:
+            return self._opener.search(permit, matches, at)
+
+    def open_directory(self, type_: str, id_: str, version: int | None = None) -> Opened | None:
+        """A resource that belongs to no patient; nothing else can come out of here."""
+        with self._lock:
+            return self._opener.open_directory(type_, id_, version)
+
+    def search_directory(self, matches: Predicate) -> list[Entry]:
+        """The newest versions that match of what belongs to no patient."""
+        with self._lock:
+            return self._opener.search_directory(matches)
+
+    # --- commitments -------------------------------------------------------------------------
+
+    def unbatched(self, limit: int = 10_000, after: int = -1) -> list[Pending]:
+        """The oldest commitments in no batch yet, beyond number `after`, in order."""
+        with self._lock:
+            return self._commitments.pending(limit, after)
+
+    def batch_committed(self, batch: CommittedBatch, commitments: Sequence[Digest]) -> None:
+        """Record that the ledger committed to these, a run of `unbatched`; twice changes nothing.
+
+        Raises:
+            NotOurBatch: they are not pending here, or have another root.
+        """
+        with self._lock:
+            try:
+                self._commitments.record(batch, commitments)
+            except LedgerError:
+                self._recover()
+                raise
+
+    def opening(self, opened: Opened) -> tuple[CommittedBatch, Opening] | None:
+        """What proves that the ledger committed to what was opened; None until it is in a batch.
+
+        Raises:
+            Tampered: the commitment stored is not the one to these bytes.
+        """
+        with self._lock:
+            return self._opener.opening(opened)
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def shred(self, evidence: Shredded) -> None:
+        """Destroy a patient's key, and everything sealed under it; on return no trace is left.
+
+        Raises:
+            NotOurShred: about another custodian, or a legal hold was in force.
+        """
+        with self._lock:
+            self._indexes.forget()
+            self._shredder.shred(evidence)
+
+    def is_shredded(self, account: AccountId) -> bool:
+        """Whether the account's patient was shredded here."""
+        with self._lock:
+            return self._patients.is_shredded(account)
+
+    def rewrap(self) -> int:
+        """After a rotation: wrap every key under the current one; how many were not yet."""
+        with self._lock:
+            return self._patients.rewrap()
+
+    def expire(self, at: Instant) -> None:
+        """Forget the indexes that no live permit holds open; call it now and then."""
+        with self._lock:
+            self._indexes.expire(at)
+
+    def backup_data(self, path: Path) -> None:
+        """Copy the sealed data to a new file; take it before the keys, so that none is missing."""
+        with self._lock:
+            self._data.backup(path, [MARK_BACKUP])
+
+    def backup_keys(self, path: Path) -> None:
+        """Copy the wrapped keys to a new file, to be kept apart from the data."""
+        with self._lock:
+            self._keys.backup(path, [MARK_BACKUP])
+
+    def close(self) -> None:
+        """Let go of keys and files."""
+        with self._lock:
+            self._patients.forget()
+            self._indexes.forget()
+            self._data.close()
+            self._keys.close()
+
+    def _write(self, steps: Sequence[Step]) -> None:
+        """Write, or else find out afterwards what is there now."""
+        try:
+            self._data.write(steps)
+        except LedgerError:
+            self._recover()
+            raise
+
+    def _recover(self) -> None:
+        self._indexes.forget()
+        self._patients.forget()
+        self._commitments.reload()
