@@ -68,9 +68,9 @@ def facts_of(resource: Mapping[str, object]) -> Facts:
     return Facts(
         type=str(resource["resourceType"]),
         id=str(resource.get("id", "")),
-        categories=tuple(_codings(resource.get("category"))),
-        codes=tuple(code for name in _CODES for code in _codings(resource.get(name))),
-        labels=tuple(_codings(_mapping(resource.get("meta")).get("security"))),
+        categories=tuple(codings(resource.get("category"))),
+        codes=tuple(code for name in _CODES for code in codings(resource.get(name))),
+        labels=tuple(codings(_mapping(resource.get("meta")).get("security"))),
         start=start,
         end=end,
         authors=tuple(ref for name in _AUTHORS for ref in _references(resource.get(name))),
@@ -89,7 +89,7 @@ def _each(value: object) -> Iterator[Mapping[str, object]]:
             yield one
 
 
-def _codings(value: object) -> Iterator[str]:
+def codings(value: object) -> Iterator[str]:
     """Every "system|code" in Codings or CodeableConcepts."""
     for one in _each(value):
         for coding in (one, *_each(one.get("coding"))):

@@ -34,15 +34,15 @@ Second = Annotated[int, msgspec.Meta(ge=-(2**53), lt=2**53)]
 Effect = Literal["permit", "deny"]
 
 MAX_EXCEPTIONS: Final = 32
-_CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality|"
-_SENSITIVITY: Final = "http://terminology.hl7.org/CodeSystem/v3-ActCode|"
+CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality|"
+SENSITIVITY: Final = "http://terminology.hl7.org/CodeSystem/v3-ActCode|"
 _LEVELS: Final = "ULMNRV"
 """HL7 v3 Confidentiality, from unrestricted to very restricted."""
 
 _WIDER_LABEL: Final = {
-    _SENSITIVITY + "ETHUD": (_SENSITIVITY + "ETH", _SENSITIVITY + "SUD"),
-    _SENSITIVITY + "OPIOIDUD": (_SENSITIVITY + "ETH", _SENSITIVITY + "SUD"),
-    _SENSITIVITY + "PSYTHPN": (_SENSITIVITY + "PSY",),
+    SENSITIVITY + "ETHUD": (SENSITIVITY + "ETH", SENSITIVITY + "SUD"),
+    SENSITIVITY + "OPIOIDUD": (SENSITIVITY + "ETH", SENSITIVITY + "SUD"),
+    SENSITIVITY + "PSYTHPN": (SENSITIVITY + "PSY",),
 }
 """Sensitivity labels with the labels that include them (HL7 v3 InformationSensitivityPolicy)."""
 
@@ -248,7 +248,7 @@ def _labelled(wanted: Sequence[str], found: Sequence[str], *, against: bool) -> 
 
 
 def _is_level(label: str) -> bool:
-    return label.startswith(_CONFIDENTIALITY) and label[len(_CONFIDENTIALITY) :] in _LEVELS
+    return label.startswith(CONFIDENTIALITY) and label[len(CONFIDENTIALITY) :] in _LEVELS
 
 
 def _within(period: Period, facts: Facts, *, against: bool) -> bool:
