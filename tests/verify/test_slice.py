@@ -35,7 +35,7 @@ def test_every_stretch_of_the_log_verifies(first: int, second: int) -> None:
 def test_it_says_what_speaks_of_an_account() -> None:
     steps = check(slice_of(), about=ANA)
     sentences = [step.sentence for step in steps]
-    assert "Row 2: consent granted." in sentences
+    assert "Row 2: consent granted (grantee plains)." in sentences
     assert f"2 rows of this slice speak of {ANA}." in sentences
     assert all(step.decided for step in steps)
 

@@ -16,6 +16,10 @@ class RecordsCommitted(Record, tag="committed"):
     size: Count
 
 
+_TOLD = ("custodian", "receiver", "grantee", "practitioner", "role", "purpose", "basis", "reason")
+"""Fields that say who and why, in the order of telling."""
+
+
 def committed_batches(events: Iterable[EventRecord]) -> Iterator[RecordsCommitted]:
     """The batches that these events commit."""
     for event in events:
@@ -46,8 +50,15 @@ def speaks_of(event: EventRecord, name: str) -> bool:
 
 
 def describe(events: Iterable[EventRecord]) -> str:
-    """The events by name: "records committed, consent granted"."""
-    return ", ".join(f"{event.application} {event_type(event)}" for event in events)
+    """The events by name and by who and why: `consent granted (grantee plains)`."""
+    return "; ".join(map(_describe_one, events))
+
+
+def _describe_one(event: EventRecord) -> str:
+    fields = event_fields(event)
+    told = [f"{name} {fields[name]}" for name in _TOLD if isinstance(fields.get(name), str)]
+    name = f"{event.application} {fields.get('type', '')}"
+    return f"{name} ({', '.join(told)})" if told else name
 
 
 def find_batch(events: Iterable[EventRecord], custodian: str, root: bytes, size: int) -> None:
