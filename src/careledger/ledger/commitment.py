@@ -21,7 +21,6 @@ from careledger.ledger.merkle import (
     verify_inclusion,
 )
 from careledger.ledger.record import (
-    AccountName,
     Count,
     Digest,
     Hash,
@@ -37,11 +36,15 @@ ResourceText = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 """A FHIR type name or id; at most 64 characters (FHIR R4 2.24.0.1)."""
 
 
+OwnerText = Annotated[str, msgspec.Meta(pattern="^(@[a-z2-7]{26})?$")]
+"""An `AccountId`; empty for what belongs to no patient, such as a practitioner's entry."""
+
+
 class RecordName(Record):
     """Which version of which record, of whom, at whom."""
 
     custodian: MemberName
-    account: AccountName
+    account: OwnerText
     type: ResourceText
     id: ResourceText
     version: Count
