@@ -182,10 +182,11 @@ WHOLE_DENIAL: Final = Terms(base=Provision(effect="deny"))
 
 def commit(salt: bytes, terms: Terms) -> Digest:
     """The commitment that stands on the ledger: HMAC-SHA256 under a random 32-byte salt."""
-    return _commit(salt, encode(terms))
+    return commit_encoded(salt, encode(terms))
 
 
-def _commit(salt: bytes, encoded: bytes) -> Digest:
+def commit_encoded(salt: bytes, encoded: bytes) -> Digest:
+    """Like `commit`, for terms already encoded."""
     if len(salt) != 32:  # noqa: PLR2004 - as long as the digest
         raise TermsMismatchError
     return Digest(hmac.digest(salt, encoded, "sha256"))
@@ -209,7 +210,7 @@ def open_terms(commitment: bytes, salt: bytes, encoded: bytes) -> OpenedTerms:
         TermsMismatchError: another commitment.
         Malformed: not the encoding of terms.
     """
-    if not hmac.compare_digest(_commit(salt, encoded), commitment):
+    if not hmac.compare_digest(commit_encoded(salt, encoded), commitment):
         raise TermsMismatchError
     return OpenedTerms(Digest(commitment), _decode_terms(encoded))
 
