@@ -2,9 +2,9 @@
 
 A `Permit` is the right to open data once. The vault opens with nothing else, so forgetting to
 decide does not type-check. It comes out of a decision and nowhere else: `conflict.resolve` for
-grants, `emergency.break_glass`, and `own_access` below. The constructor asks for a token that
-only this module holds, and `decided`, which holds it open to those decisions, is called by no
-other module (tests/mechanisms/test_policy.py looks).
+grants, `emergency.break_glass`, `workforce.workforce`, and `own_access` below. The constructor
+asks for a token that only this module holds, and `decided`, which holds it open to those
+decisions, is called by no other module (tests/mechanisms/test_policy.py looks).
 """
 
 from dataclasses import dataclass
@@ -38,6 +38,7 @@ are reported; "terms" is anything that is off the ledger; "denial" is a denial b
 
 Rule = Literal[
     "own-access",
+    "workforce",
     "break-glass",
     "grant",
     "terms-missing",
@@ -48,7 +49,9 @@ Rule = Literal[
 ]
 """Which paragraph of spec/consent-decision.md answered."""
 
-BasisName = Literal["grant", "break-glass", "network-policy", "required-by-law", "own-access"]
+BasisName = Literal[
+    "grant", "break-glass", "network-policy", "required-by-law", "own-access", "workforce"
+]
 
 PERMIT_S: Final = 30
 """Longest life of a permit, in seconds: no gateway decides on state older than this either."""
@@ -99,6 +102,7 @@ _OPENED: Final[dict[Rule, Verdict]] = {
     "grant": Verdict(allowed=True, rule="grant"),
     "break-glass": Verdict(allowed=True, rule="break-glass"),
     "own-access": Verdict(allowed=True, rule="own-access"),
+    "workforce": Verdict(allowed=True, rule="workforce"),
 }
 
 

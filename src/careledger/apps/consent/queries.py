@@ -18,6 +18,7 @@ from careledger.mechanisms.emergency import VerifiedEmergency, break_glass
 from careledger.mechanisms.envelope import Envelope
 from careledger.mechanisms.policy import Denied, Permit, Use, own_access
 from careledger.mechanisms.terms import Facts
+from careledger.mechanisms.workforce import workforce
 
 
 def decide(
@@ -66,6 +67,14 @@ def decide_break_glass(view: View, use: Use, verified: VerifiedEmergency) -> Per
     """Decide a use in an emergency: it needs no consent, but a practitioner in good standing."""
     standing = _standing(view, use)
     return standing if standing is not None else break_glass(use, verified)
+
+
+def decide_workforce(view: View, use: Use, terms_of: TermsOf) -> Permit | Denied:
+    """Decide a use by the custodian's own people, which needs no grant."""
+    standing = _standing(view, use)
+    if standing is not None:
+        return standing
+    return workforce(use, consents(view, use.account), terms_of)
 
 
 def basis_holds(view: View, use: Use, consent_id: bytes) -> bool:
