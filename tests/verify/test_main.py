@@ -1,5 +1,6 @@
 """`careledger-verify` from outside: sentences, verdicts and exit statuses."""
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,11 +13,26 @@ from click.testing import CliRunner, Result
 from careledger.ledger.checkpoint import Checkpoint, sign_checkpoint
 from careledger.ledger.record import Digest
 from careledger.ledger.signature import SigningKey
+from careledger.ledger.span import span_proof
 from careledger.ledger.tlog_proof import TlogProof
+from careledger.verify.export import write_export
 from careledger.verify.format import EvidenceFile, encode_file
 from careledger.verify.main import command, main
+from careledger.verify.slice import slice_lines
 from careledger.verify.trust import Trust, format_trust
-from tests.example_log import COMMITTED, GRANTED, MERCY, ORIGIN, REFUSED, STATE_ROWS, TIME
+from tests.example_log import (
+    ANA,
+    CHAIN,
+    COMMITTED,
+    GRANTED,
+    MERCY,
+    ORIGIN,
+    REFUSED,
+    RESOURCES,
+    STATE_ROWS,
+    TIME,
+    opening,
+)
 from tests.verify.network import LOG, receipt_file, record_file, row_file, trust
 
 Verify = Callable[..., Result]
@@ -102,6 +118,35 @@ def test_no_altered_byte_makes_it_say_something_else(verify: Verify, name: str) 
         altered = data[:place] + bytes([data[place] ^ 0x04]) + data[place + 1 :]
         result = verify(altered, trust())
         assert result.return_value or claims(result) == said, place
+
+
+def log_slice() -> bytes:
+    rows = [(entry, LOG.events.get(at)) for at, entry in enumerate(LOG.entries)]
+    span = span_proof(0, LOG.size, LOG.size, LOG.subtree)
+    return b"".join(slice_lines(CHAIN, LOG.checkpoint().format(), span, rows))
+
+
+def test_deleting_one_row_of_a_log_is_noticed(verify: Verify) -> None:
+    lines = log_slice().splitlines(keepends=True)
+    result = verify(b"".join(lines), trust(), arguments=("--about", ANA))
+    assert result.return_value == 0, result.output
+    assert "Row 2: consent granted (grantee plains)." in result.output
+    result = verify(b"".join(lines[:4] + lines[5:]), trust())
+    assert result.return_value == 1
+    assert "Row 3: another row stands in its place" in result.output
+
+
+def test_changing_one_byte_of_an_export_is_noticed(verify: Verify) -> None:
+    out = io.BytesIO()
+    records = [(opening(number), 0, RESOURCES[number]) for number in range(5)]
+    write_export(out, CHAIN, LOG.checkpoint().format(), [LOG.proof(COMMITTED)], records)
+    good = out.getvalue()
+    assert verify(good, trust()).return_value == 0
+    assert verify(good).return_value == 2
+    place = good.index(b"bundle.json") + 200
+    result = verify(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :], trust())
+    assert result.return_value == 1
+    assert "FAILED" in result.output
 
 
 def test_another_log_under_the_same_name_fails(verify: Verify) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from careledger.ledger.errors import Malformed
 from careledger.ledger.signature import key_id
-from careledger.verify.trust import find_trust, format_trust, parse_trust
-from tests.example_log import MERCY, ORIGIN, RECEIPT_KEYS
+from careledger.verify.trust import find_trust, format_trust, make_trust, parse_trust
+from tests.example_log import CHAIN, CHECKPOINT_KEYS, MERCY, ORIGIN, PLAINS, RECEIPT_KEYS
 from tests.verify.network import trust
 
 
@@ -22,6 +22,17 @@ def test_it_knows_its_log_and_its_members_keys() -> None:
     assert find_trust([trust()], "careledger/other") is None
     key = RECEIPT_KEYS[MERCY].public
     assert trust().receipt_keys()[key_id(key)] == (MERCY, key)
+
+
+def test_it_is_made_from_a_list_of_keys() -> None:
+    keys = [
+        ("plains", "checkpoint", CHECKPOINT_KEYS[PLAINS].public),
+        ("mercy", "checkpoint", CHECKPOINT_KEYS[MERCY].public),
+        ("mercy", "receipt", RECEIPT_KEYS[MERCY].public),
+        ("mercy", "transaction", CHECKPOINT_KEYS[MERCY].public),
+        ("plains", "receipt", RECEIPT_KEYS[PLAINS].public),
+    ]
+    assert make_trust(CHAIN, 2, keys) == trust()
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,29 @@ class Trust(Record):
         return {key_id(key): (one.member, key) for one in self.members for key in one.receipt}
 
 
+def make_trust(chain: Digest, threshold: int, keys: Iterable[tuple[str, str, PublicKey]]) -> Trust:
+    """The trust file's content from (member, use, key), as genesis or the key table lists them.
+
+    Uses other than `checkpoint` and `receipt` are passed over.
+    """
+    checkpoint: dict[str, list[bytes]] = {}
+    receipt: dict[str, list[PublicKey]] = {}
+    for member, use, key in keys:
+        if use == "checkpoint":
+            checkpoint.setdefault(member, []).append(key.public)
+        elif use == "receipt":
+            receipt.setdefault(member, []).append(key)
+    members = tuple(
+        TrustedMember(
+            member=member,
+            checkpoint=tuple(checkpoint.get(member, ())),
+            receipt=tuple(receipt.get(member, ())),
+        )
+        for member in sorted(checkpoint | receipt)
+    )
+    return Trust(chain=chain.hex(), threshold=threshold, members=members)
+
+
 def format_trust(trust: Trust) -> str:
     """The trust file: indented JSON, byte strings in base64."""
     return msgspec.json.format(msgspec.json.encode(trust), indent=2).decode() + "\n"
