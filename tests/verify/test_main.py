@@ -1,5 +1,6 @@
 """`careledger-verify` from outside: sentences, verdicts and exit statuses."""
 
+import dataclasses
 import io
 import subprocess
 import sys
@@ -11,12 +12,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from careledger.ledger.checkpoint import Checkpoint, sign_checkpoint
+from careledger.ledger.errors import Malformed
 from careledger.ledger.record import Digest
 from careledger.ledger.signature import SigningKey
 from careledger.ledger.span import span_proof
 from careledger.ledger.tlog_proof import TlogProof
 from careledger.verify.export import write_export
-from careledger.verify.format import EvidenceFile, encode_file
+from careledger.verify.format import EvidenceFile, encode_file, receipt_from_tlog_proof
 from careledger.verify.main import command, main
 from careledger.verify.slice import slice_lines
 from careledger.verify.trust import Trust, format_trust
@@ -165,6 +167,21 @@ def test_a_checkpoint_that_its_receipts_contradict_fails(verify: Verify) -> None
     signed = sign_checkpoint(other, MERCY, SigningKey("EdDSA", bytes(32)), TIME)
     result = verify(encode_file(msgspec.structs.replace(file, checkpoint=signed.format())), trust())
     assert result.return_value == 1
+
+
+def test_a_receipt_file_is_made_from_what_a_node_serves() -> None:
+    kept = receipt_file(COMMITTED, b"commit")
+    served = TlogProof(
+        extra=LOG.entries[COMMITTED],
+        index=COMMITTED,
+        path=LOG.path(COMMITTED),
+        checkpoint=LOG.checkpoint(),
+    )
+    made = receipt_from_tlog_proof(served, LOG.events[COMMITTED], kept.transaction, kept.receipts)
+    assert made == kept
+    for extra in (None, LOG.entries[0], LOG.entries[4]):
+        with pytest.raises(Malformed):
+            receipt_from_tlog_proof(dataclasses.replace(served, extra=extra), ())
 
 
 SPOILT: dict[str, tuple[EvidenceFile, str]] = {

@@ -86,6 +86,11 @@ def origin_of(chain: Digest) -> str:
     return f"careledger/{chain.hex()}"
 
 
+def signer_name(origin: str, member: MemberId) -> str:
+    """How a member's node names itself in cosignatures and COSE Receipts."""
+    return f"{origin}/{member}"
+
+
 def log_key(origin: str, public: bytes) -> NoteKey:
     """The key as which a node signs for the log itself."""
     return NoteKey(name=origin, kind=Kind.SIGNATURE, public=public)
@@ -93,7 +98,7 @@ def log_key(origin: str, public: bytes) -> NoteKey:
 
 def cosigner_key(origin: str, member: MemberId, public: bytes) -> NoteKey:
     """The key as which a member's node cosigns."""
-    return NoteKey(name=f"{origin}/{member}", kind=Kind.COSIGNATURE, public=public)
+    return NoteKey(name=signer_name(origin, member), kind=Kind.COSIGNATURE, public=public)
 
 
 def member_keys(origin: str, member: MemberId, public: bytes) -> tuple[NoteKey, NoteKey]:
@@ -111,7 +116,7 @@ def sign_checkpoint(
     text, origin = checkpoint.text(), checkpoint.origin
     signatures = (
         sign_note(text, origin, key),
-        cosign_note(text, f"{origin}/{member}", key, time),
+        cosign_note(text, signer_name(origin, member), key, time),
     )
     return SignedCheckpoint(checkpoint=checkpoint, signatures=signatures)
 

@@ -86,7 +86,7 @@ class VerifiedRoot:
 def issue_inclusion(
     key: SigningKey, issuer: str, root: Digest, index: int, size: int, path: Sequence[Digest]
 ) -> bytes:
-    """The receipt that leaf `index` is in the tree of `root`; `issuer` names whose key it is.
+    """The receipt that leaf `index` is in the tree of `root`; `issuer` is `signer_name`'s.
 
     Raises:
         ProofError: the path is empty: a tree of one leaf has no receipt.

@@ -4,13 +4,18 @@ All but the log slice, the export and the C2SP texts are one record each, in det
 whose `type` names the format.
 """
 
+import re
+from collections.abc import Iterable
 from enum import Enum
 
 from careledger.ledger.commitment import Opening, TransactionProof
-from careledger.ledger.entry import BlockEntry
+from careledger.ledger.entry import BlockEntry, EventRecord, TransactionEntry, decode_entry
+from careledger.ledger.errors import Malformed
 from careledger.ledger.record import Count, Hash, Record, decode, encode
 from careledger.ledger.state_root import StateProof
-from careledger.ledger.tlog_proof import FIRST_LINE
+from careledger.ledger.tlog_proof import FIRST_LINE, TlogProof
+
+_ORIGIN = re.compile(r"careledger/[0-9a-f]{64}")
 
 
 class ReceiptFile(Record, tag="careledger-receipt/1"):
@@ -64,6 +69,32 @@ class RecordFile(Record, tag="careledger-record/1"):
 
 
 EvidenceFile = ReceiptFile | RowFile | ConsentFile | RecordFile
+
+
+def receipt_from_tlog_proof(
+    proof: TlogProof,
+    events: Iterable[EventRecord],
+    transaction: bytes | None = None,
+    receipts: Iterable[bytes] = (),
+) -> ReceiptFile:
+    """The receipt file, from what a node serves: the proof holds entry, path and checkpoint.
+
+    Raises:
+        Malformed: the proof is not of a transaction of a CareLedger log.
+    """
+    origin = proof.checkpoint.checkpoint.origin
+    entry = decode_entry(proof.extra or b"")
+    if not isinstance(entry, TransactionEntry) or not _ORIGIN.fullmatch(origin):
+        raise Malformed
+    return ReceiptFile(
+        chain=bytes.fromhex(origin.removeprefix("careledger/")),
+        transaction=transaction,
+        proof=TransactionProof(
+            entry=entry, events=tuple(events), index=proof.index, path=proof.path
+        ),
+        checkpoint=proof.checkpoint.format(),
+        receipts=tuple(receipts),
+    )
 
 
 def encode_file(file: EvidenceFile) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from careledger.ledger.checkpoint import Checkpoint
+from careledger.ledger.checkpoint import Checkpoint, signer_name
 from careledger.ledger.commitment import TransactionProof, verify_logged
 from careledger.ledger.cose import decode_sign1, sig_structure
 from careledger.ledger.entry import (
@@ -16,7 +16,7 @@ from careledger.ledger.entry import (
 )
 from careledger.ledger.errors import Malformed, ProofError
 from careledger.ledger.receipt import decode_receipt, verify_inclusion_receipt
-from careledger.ledger.record import Digest, digest
+from careledger.ledger.record import Digest, MemberId, digest
 from careledger.ledger.tlog_proof import parse_tlog_proof
 from careledger.verify.checkpoint import check_checkpoint, read_checkpoint
 from careledger.verify.event import describe
@@ -117,8 +117,11 @@ def _check_cose(
             "which your trust file does not hold; it was not counted."
         )
     member, key = known
-    if receipt.issuer != f"{trust.origin}/{member}":
-        raise ProofError("a COSE Receipt names another issuer", expected=member)
+    issuer = signer_name(trust.origin, MemberId(member))
+    if receipt.issuer != issuer:
+        raise ProofError(
+            "a COSE Receipt names another issuer", expected=issuer, actual=receipt.issuer
+        )
     verified = verify_inclusion_receipt(receipt, encode_entry(entry), key)
     if verified.size == checkpoint.size and verified.root != checkpoint.root:
         raise ProofError(
