@@ -184,9 +184,9 @@ class Builder:
 BASES: dict[str, set[str]] = {}
 
 
-def write(name: str, summary: str, body: str) -> None:
+def write(target: Path, name: str, summary: str, body: str) -> None:
     """Write one generated module."""
-    (TARGET / f"{name}.py").write_text(f'{HEADER}"""{summary}"""\n\n{body}', encoding="utf-8")
+    (target / f"{name}.py").write_text(f'{HEADER}"""{summary}"""\n\n{body}', encoding="utf-8")
 
 
 def codes(values: ValueSets) -> str:
@@ -248,45 +248,48 @@ def datatypes(builder: Builder, types: list[Json], resources: list[Json]) -> str
     return "\n\n".join(made)
 
 
-def main(folder: Path) -> None:
-    """Write every generated module."""
-    types = load(folder, "profiles-types")
-    resources = [
-        r for r in load(folder, "profiles-resources") if r["resourceType"] == "StructureDefinition"
-    ]
-    builder = Builder(ValueSets(load(folder, "valuesets")))
-    TARGET.mkdir(exist_ok=True)
-    for old in TARGET.glob("*.py"):
-        old.unlink()
-    (TARGET / "__init__.py").write_text(
-        '"""FHIR R4 models, one module per resource; generated."""\n', encoding="utf-8"
-    )
-    PRIMITIVES.extend(primitive_alias(t["name"]) for t in types if t["kind"] == "primitive-type")
-    write("primitives", "FHIR R4 primitive types.", primitives(types))
-    body = datatypes(builder, types, resources)
-    names = re.findall(r"^class (\w+)", body, re.MULTILINE)
-    write("datatypes", "FHIR R4 complex types.", imports(body, []) + "\n" + body)
+def resource_modules(
+    builder: Builder, resources: list[Json], datatypes: list[str], target: Path
+) -> dict[str, str]:
+    """Write one module per concrete R4 resource; return which."""
     modules: dict[str, str] = {}
     for definition in sorted(resources, key=lambda r: str(r["name"])):
-        if (
-            definition["kind"] != "resource"
-            or definition["abstract"]
-            or definition["fhirVersion"] != "4.0.1"
-        ):
+        concrete = definition["kind"] == "resource" and not definition["abstract"]
+        if not concrete or definition["fhirVersion"] != "4.0.1":
             continue
         name = definition["name"]
         parts = builder.classes(definition)
         body = "\n\n".join(c.render(resource=c.path == name) for c in parts)
         modules[name] = module_name(name)
-        write(modules[name], f"FHIR R4 {name}.", imports(body, names) + "\n" + body)
-    write("codes", "Codes of the required bindings of FHIR R4.", codes(builder.values))
-    registry = "\n".join(f"    {name!r}: {module!r}," for name, module in modules.items())
-    write(
-        "registry",
-        "Which module holds the model of a resource type.",
-        f"from typing import Final\n\nMODULES: Final = {{\n{registry}\n}}\n",
+        imported = imports(body, datatypes)
+        write(target, modules[name], f"FHIR R4 {name}.", imported + "\n" + body)
+    return modules
+
+
+def main(folder: Path, target: Path = TARGET) -> None:
+    """Write every generated module into `target`."""
+    types = load(folder, "profiles-types")
+    resources = [
+        r for r in load(folder, "profiles-resources") if r["resourceType"] == "StructureDefinition"
+    ]
+    builder = Builder(ValueSets(load(folder, "valuesets")))
+    target.mkdir(exist_ok=True)
+    for old in target.glob("*.py"):
+        old.unlink()
+    (target / "__init__.py").write_text(
+        '"""FHIR R4 models, one module per resource; generated."""\n', encoding="utf-8"
     )
-    generate_fhir_search.main(folder, HEADER)
+    PRIMITIVES[:] = [primitive_alias(t["name"]) for t in types if t["kind"] == "primitive-type"]
+    write(target, "primitives", "FHIR R4 primitive types.", primitives(types))
+    body = datatypes(builder, types, resources)
+    names = re.findall(r"^class (\w+)", body, re.MULTILINE)
+    write(target, "datatypes", "FHIR R4 complex types.", imports(body, []) + "\n" + body)
+    modules = resource_modules(builder, resources, names, target)
+    write(target, "codes", "Codes of the required bindings of FHIR R4.", codes(builder.values))
+    registry = "\n".join(f"    {name!r}: {module!r}," for name, module in modules.items())
+    body = f"from typing import Final\n\nMODULES: Final = {{\n{registry}\n}}\n"
+    write(target, "registry", "Which module holds the model of a resource type.", body)
+    generate_fhir_search.main(folder, HEADER, target)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from tools.fhir_definitions import Json, load
 
-TARGET = Path(__file__).resolve().parent.parent / "src" / "careledger" / "fhir" / "r4" / "search.py"
-
 CODE = ("code", "vaccine-code", "type")
 CATEGORY = ("category", "class")
 DATE = (
@@ -156,8 +154,8 @@ def row(
     return f"    {type_!r}: Elements({arguments}),"
 
 
-def main(folder: Path, header: str) -> None:
-    """Write the module."""
+def main(folder: Path, header: str, target: Path) -> None:
+    """Write the module `search` into `target`."""
     parameters: dict[str, dict[str, Json]] = {}
     for parameter in load(folder, "search-parameters"):
         for base in parameter["base"]:
@@ -181,8 +179,8 @@ def main(folder: Path, header: str) -> None:
         f"    {name}: {'str' if name.endswith('_parameter') else 'tuple[str, ...]'}"
         for name in (*names, "patient", "author", "encounter", "identifier")
     ]
-    TARGET.write_text(
-        f'{header}"""Which elements of each R4 type feed the thin search and say whose it is."""\n\n'
+    (target / "search.py").write_text(
+        f'{header}"""Which elements of each R4 type feed the search and say whose it is."""\n\n'
         "from typing import Final, NamedTuple\n\n\nclass Elements(NamedTuple):\n"
         '    """Attribute paths by use, and the official search parameters behind three."""\n\n'
         + "\n".join(fields)

@@ -20,6 +20,7 @@ from careledger.fhir.errors import (
 from careledger.fhir.nesting import without_escapes
 
 _PLACE: Final = " - at `$"
+_UNREAD: Final = ("contained", "resource", "outcome")
 _PATH: Final = regex(r"(?:\.\w+|\[[0-9]+\])*")
 _MISSING: Final = regex(r"Object missing required field `(\w+)`")
 _TYPES: Final = regex(r"Expected `([a-z |]+)`, got `[a-z]+`")
@@ -82,20 +83,35 @@ def check_no_repeats(type_: str, data: bytes, model: msgspec.Struct) -> None:
         return  # escaped quotation marks are written again as they were
     if without_escapes(data).count(b'"') == without_escapes(again).count(b'"'):
         return
-    _find_repeat(type_, data)
-    raise ElementRepeated("every element once, and none of them null", type_)
+    try:
+        place = _repeat(type_, json.loads(data, object_pairs_hook=_Pairs))
+    except RecursionError:  # the decoder goes deeper than Python functions may
+        place = None
+    raise ElementRepeated("every element once, and none of them null", place or type_)
 
 
-def _find_repeat(type_: str, data: bytes) -> None:
-    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) != len(pairs) or None in found.values():
-            # Names from the input are shown only where the decoder has accepted them as R4's.
-            name = next(n for i, (n, v) in enumerate(pairs) if v is None or n in dict(pairs[:i]))
-            raise ElementRepeated(
-                "this element once, and not null",
-                f"{type_}.{name}" if name.isidentifier() else type_,
-            )
-        return found
+class _Pairs(list[tuple[str, object]]):
+    """The members of an object as written, repeats and all."""
 
-    json.loads(data, object_pairs_hook=members)
+
+def _repeat(place: str, value: object) -> str | None:
+    """Return the place of the first member that repeats an earlier one or is null.
+
+    The decoder has accepted every name by then, so the place holds names of R4 only; into nested
+    resources, which it has not read yet, this does not look.
+    """
+    if isinstance(value, _Pairs):
+        names: set[str] = set()
+        for name, inner in value:
+            if name in names or inner is None:
+                return f"{place}.{name}"
+            names.add(name)
+            if name in _UNREAD:
+                continue
+            if (found := _repeat(f"{place}.{name}", inner)) is not None:
+                return found
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            if (found := _repeat(f"{place}[{index}]", inner)) is not None:
+                return found
+    return None
