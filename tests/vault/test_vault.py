@@ -115,9 +115,7 @@ def test_a_permit_opens_only_what_it_covers(vault: Vault, ana: PatientRef) -> No
         [arrival(ana, observation("a1c", "4548-4")), arrival(ana, observation("hiv", "7917-8"))],
         NOW,
     )
-    permit = world.granted(
-        ANA, terms.Provision(effect="permit", codes=(f"{world.LOINC}|4548-4",))
-    )
+    permit = world.granted(ANA, terms.Provision(effect="permit", codes=(f"{world.LOINC}|4548-4",)))
     assert vault.open(permit, "Observation", "a1c", at=NOW) is not None
     assert vault.open(permit, "Observation", "hiv", at=NOW) is None
     assert [entry.id for entry in vault.search(permit, anything, NOW)] == ["a1c"]

@@ -96,7 +96,7 @@ def _related(facts: fhir.Facts) -> tuple[str, ...]:
 
 def _relative(reference: str) -> str:
     """`Type/id`, however the reference was written: absolute, or to a version."""
-    return "/".join(reference.split("/_history/")[0].split("/")[-2:])
+    return "/".join(reference.split("/_history/", maxsplit=1)[0].split("/")[-2:])
 
 
 @dataclass(frozen=True, slots=True)

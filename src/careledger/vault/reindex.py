@@ -99,7 +99,9 @@ class Reindexer:
         ):
             yield Damage("a commitment is missing", seq)
         known = {DIRECTORY, *self._patients.all()}
-        for (ref,) in self._rows.read("SELECT DISTINCT patient FROM objects"):
+        for (ref,) in self._rows.read(
+            "SELECT patient FROM objects UNION SELECT patient FROM segments"
+        ):
             if ref not in known:
                 yield Damage("records of a patient without a key")
 

@@ -10,10 +10,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from careledger.ledger.errors import CorruptStore, Unavailable
 from careledger.vault.keystore import sync_directory
+
+_PRAGMAS: Final = (
+    "synchronous = FULL",
+    "secure_delete = ON",
+    "temp_store = MEMORY",
+    "cell_size_check = ON",
+    "trusted_schema = OFF",
+    "cache_size = -32768",
+)
 
 Value = bytes | str | int | None
 Found = list[tuple[Any, ...]]  # Any: each statement has its own columns
@@ -66,11 +75,15 @@ class SqliteRows:
         """
         self._path = path
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        self._connection = _connect(path)
         with _translated():
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            for statement in schema:
-                self._connection.execute(statement)
+            self._connection = _connect(path)
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                for statement in schema:
+                    self._connection.execute(statement)
+            except sqlite3.Error:
+                self._connection.close()
+                raise
         sync_directory(path.parent)
 
     def read(self, statement: str, values: Sequence[Value] = ()) -> Found:
@@ -131,15 +144,12 @@ class SqliteRows:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-    for pragma in (
-        "synchronous = FULL",
-        "secure_delete = ON",
-        "temp_store = MEMORY",
-        "cell_size_check = ON",
-        "trusted_schema = OFF",
-        "cache_size = -32768",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
