@@ -41,10 +41,10 @@ def note(chain: Chain, number: int, signer: str = ANA, **changed: Any) -> bytes:
 def test_a_submitted_transaction_is_durable_when_acknowledged(tmp_path: Path) -> None:
     async def story(solo: SoloEngine, chain: Chain) -> None:
         ordered = await solo.submit(note(chain, 1))
-        assert (ordered.receipt.code, ordered.index, ordered.header.height) == (0, 1, 1)
+        assert (ordered.receipt.code, ordered.index, ordered.height) == (0, 1, 1)
         with chain.store.snapshot() as committed:
             assert View(committed).row(NOTES, ANA, "n1").text == "hello"
-            assert committed.latest() == ordered.header
+            assert committed.latest().height == ordered.height
 
     run(tmp_path, story)
 
@@ -64,7 +64,7 @@ def test_resubmitting_returns_the_first_receipt(tmp_path: Path) -> None:
         await solo.submit(note(chain, 2))
         assert await solo.submit(raw) == first
         twins = await asyncio.gather(*(solo.submit(note(chain, 3)) for _ in range(5)))
-        assert len({(one.index, one.header.height) for one in twins}) == 1
+        assert len({(one.index, one.height) for one in twins}) == 1
 
     run(tmp_path, story)
 
@@ -123,11 +123,11 @@ def test_a_member_has_its_share_of_a_block_and_revocations_a_reserved_one(tmp_pa
         other = solo.enqueue(note(chain, 90, LAKEVIEW))
         protect = solo.enqueue(sign(chain.id, ANA, Protect(), 91))
         first: Ordered = await protect
-        assert (await other).header.height == first.header.height
+        assert (await other).height == first.height
         ordered = await asyncio.gather(*crowd)
         by_height: dict[int, int] = {}
         for one in ordered:
-            by_height[one.header.height] = by_height.get(one.header.height, 0) + 1
+            by_height[one.height] = by_height.get(one.height, 0) + 1
         assert set(by_height.values()) == {8}
 
     run(tmp_path, story, limits=limits)
@@ -139,7 +139,7 @@ def test_block_time_never_runs_back(tmp_path: Path) -> None:
     async def story(solo: SoloEngine, chain: Chain) -> None:
         first = await solo.submit(note(chain, 1))
         second = await solo.submit(note(chain, 2))
-        assert first.header.time <= second.header.time
+        assert first.time <= second.time
 
     run(tmp_path, story, clock=lambda: next(times, NOW - 1_000_000))
 

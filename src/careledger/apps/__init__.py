@@ -23,6 +23,11 @@ def discover() -> dict[str, Application[Any, Any]]:  # Any: each has its own com
     return found
 
 
+def installed() -> dict[tuple[str, int], Application[Any, Any]]:  # Any: each has its own commands
+    """Every application that this program can run, by name and version."""
+    return {(one.name, one.version): one for one in discover().values()}
+
+
 def pages() -> dict[str, Page]:
     """How each application looks, by name."""
     return {name: importlib.import_module(f"{__name__}.{name}.view").PAGE for name in discover()}

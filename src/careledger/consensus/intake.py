@@ -10,7 +10,7 @@ from careledger.consensus.verification import Checked, Workers, check, check_man
 from careledger.ledger.errors import Inadmissible, Unavailable
 from careledger.ledger.record import Instant
 from careledger.ledger.transaction import Replayed, VerifiedTransaction, parse_transaction
-from careledger.ledger.transition import Header, Receipt
+from careledger.ledger.transition import Receipt
 from careledger.store.snapshot import Snapshot
 
 INLINE = 3
@@ -28,11 +28,12 @@ class Busy(Unavailable):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ordered:
-    """Where a transaction stands: its receipt, its log position, the block that holds it."""
+    """Where a transaction stands: its receipt, its log position, its block's height and time."""
 
     receipt: Receipt
     index: int
-    header: Header
+    height: int
+    time: Instant
 
 
 def ordered_at(committed: Snapshot, id_: bytes) -> Ordered | None:
@@ -42,7 +43,7 @@ def ordered_at(committed: Snapshot, id_: bytes) -> Ordered | None:
     header = None if index is None else committed.header(committed.height_of(index))
     if index is None or receipt is None or header is None:
         return None
-    return Ordered(receipt=receipt, index=index, header=header)
+    return Ordered(receipt=receipt, index=index, height=header.height, time=header.time)
 
 
 @dataclass(frozen=True, slots=True)

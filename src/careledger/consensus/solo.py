@@ -143,13 +143,18 @@ class SoloEngine:
         self.trouble = None
         for alarm in prepared.applied.alarms:
             _log.error("a rule failed unexpectedly at %s", alarm)
-        first = prepared.header.first
+        header = prepared.header
         for position, (one, receipt) in enumerate(
             zip(answers, prepared.applied.receipts, strict=True)
         ):
             if not one.answer.done():
                 one.answer.set_result(
-                    Ordered(receipt=receipt, index=first + position, header=prepared.header)
+                    Ordered(
+                        receipt=receipt,
+                        index=header.first + position,
+                        height=header.height,
+                        time=header.time,
+                    )
                 )
         async with self.new_block:
             self.new_block.notify_all()

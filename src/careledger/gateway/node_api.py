@@ -23,7 +23,7 @@ from careledger.gateway.node_proofs import receipt_json
 from careledger.gateway.node_services import NodeServices
 from careledger.gateway.openapi import document
 from careledger.gateway.problem import inadmissible, problem, unavailable
-from careledger.ledger.errors import Inadmissible, LedgerError, Unavailable
+from careledger.ledger.errors import Inadmissible, LedgerError, Refusal, Unavailable
 from careledger.ledger.transaction import MAX_TRANSACTION_BYTES
 
 MAX_BATCH = 500
@@ -68,6 +68,8 @@ async def _ledger_error(request: Request, error: LedgerError) -> Response:
         return inadmissible(error)
     if isinstance(error, Unavailable):
         return unavailable(error)
+    if isinstance(error, Refusal):
+        return problem(400, type(error).__name__, error.text(), code=error.code)
     return problem(500, type(error).__name__)
 
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from careledger.consensus.intake import Ordered, ordered_at
 from careledger.gateway.node_services import NodeServices
 from careledger.ledger import receipt as cose_receipt
+from careledger.ledger.checkpoint import origin_of, signer_name
 from careledger.ledger.entry import BlockEntry, decode_entry
 from careledger.ledger.merkle import consistency_proof, inclusion_proof
 from careledger.ledger.record import Digest, decode_trusted
@@ -57,8 +58,8 @@ def receipt_json(ordered: Ordered) -> dict[str, object]:
         "id": receipt.id.hex(),
         "code": receipt.code,
         "index": ordered.index,
-        "height": ordered.header.height,
-        "time": ordered.header.time,
+        "height": ordered.height,
+        "time": ordered.time,
         "events": events_json(receipt),
     }
 
@@ -114,7 +115,12 @@ def _receipt_cose(services: NodeServices, request: Request, committed: Snapshot)
         raise HTTPException(400, f"alg is one of {', '.join(services.receipt_keys)}")
     path = inclusion_proof(index, header.size, committed.subtree)
     data = cose_receipt.issue_inclusion(
-        key, services.member, Digest(header.log_root), index, header.size, path
+        key,
+        signer_name(origin_of(services.chain), services.member),
+        Digest(header.log_root),
+        index,
+        header.size,
+        path,
     )
     return Response(data, media_type="application/cose")
 
@@ -122,7 +128,7 @@ def _receipt_cose(services: NodeServices, request: Request, committed: Snapshot)
 def _tlog_proof(services: NodeServices, request: Request, committed: Snapshot) -> Response:
     index, header = _index(request, committed), committed.latest()
     proof = TlogProof(
-        extra=None,
+        extra=committed.entries(index, index + 1)[0],
         index=index,
         path=inclusion_proof(index, header.size, committed.subtree),
         checkpoint=services.checkpoint(header),

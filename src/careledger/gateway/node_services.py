@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from careledger.ledger.application import Application
 from careledger.ledger.checkpoint import Checkpoint, SignedCheckpoint, origin_of, sign_checkpoint
 from careledger.ledger.record import Digest, Instant, MemberId
 from careledger.ledger.signature import Algorithm, SigningKey
@@ -30,7 +29,6 @@ class NodeServices:
     reader: Committed
     checkpoint_key: SigningKey
     receipt_keys: Mapping[Algorithm, SigningKey]
-    applications: Mapping[str, Application[Any, Any]]  # Any: each has its own commands
     tables: Mapping[str, Table[Any]]  # Any: tables of every row type
     clock: Callable[[], Instant]
     trouble: Callable[[], str | None]

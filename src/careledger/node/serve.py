@@ -1,0 +1,150 @@
+"""Composition root of a node: its store, its engine and its HTTP API in one process."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from careledger.apps import installed
+from careledger.consensus.chain import Chain
+from careledger.consensus.solo import SoloEngine
+from careledger.consensus.verification import Workers
+from careledger.gateway.node_api import node_app
+from careledger.gateway.node_services import NodeServices
+from careledger.ledger.genesis import active_applications, load_genesis
+from careledger.ledger.membership import TABLES
+from careledger.ledger.record import Instant, MemberId
+from careledger.ledger.state import Table
+from careledger.ledger.transition import Applications
+from careledger.node.config import NodeConfig, load_node
+from careledger.store.store import Store
+from careledger.vault.keyfile import load_signing_key
+
+
+def wall_clock() -> Instant:
+    """Whole UTC seconds, as this machine has them."""
+    return int(time.time())
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningNode:
+    """A node that orders and answers."""
+
+    engine: SoloEngine
+    store: Store
+    services: NodeServices
+    app: Starlette
+
+
+@asynccontextmanager
+async def open_node(
+    home: Path, config: NodeConfig, clock: Callable[[], Instant] = wall_clock
+) -> AsyncIterator[RunningNode]:
+    """Open the node in `home`, beginning its chain if there is none yet; close it afterwards.
+
+    Raises:
+        BadGenesis: the genesis file is not one that this program can run.
+        CorruptStore: the ledger is of another chain, or damaged.
+        Unavailable: another process has it open, or the disk does not answer.
+    """
+    genesis_file = (home / config.genesis).read_bytes()
+    chain_id, genesis = load_genesis(genesis_file)
+    applications = active_applications(genesis, installed(), 0)
+    ledger = home / config.ledger
+    Store.create(ledger, genesis_file, applications).close()
+    with contextlib.ExitStack() as owned:
+        store = owned.enter_context(Store(ledger))
+        workers: Workers | None = None
+        if config.workers:
+            workers = Workers(ledger, chain_id, config.workers)
+            owned.callback(workers.close)
+        chain = Chain(store, chain_id, genesis, installed())
+        engine = SoloEngine(chain, clock=clock, workers=workers)
+        keys = [load_signing_key(home / path) for path in config.receipt_keys]
+        services = NodeServices(
+            genesis=genesis_file,
+            chain=chain_id,
+            member=MemberId(config.member),
+            reader=store,
+            checkpoint_key=load_signing_key(home / config.checkpoint_key),
+            receipt_keys={key.algorithm: key for key in keys},
+            tables=_tables(applications),
+            clock=clock,
+            trouble=lambda: engine.trouble,
+            wait_for_block=lambda seconds: _wait_for_block(engine, seconds),
+        )
+        await engine.start()
+        try:
+            yield RunningNode(
+                engine=engine, store=store, services=services, app=node_app(services, engine)
+            )
+        finally:
+            await engine.close()
+
+
+def _tables(applications: Applications) -> dict[str, Table[Any]]:  # Any: rows of every type
+    """Every table of the core and of the active applications, by name."""
+    found: dict[str, Table[Any]] = {table.name: table for table in TABLES}
+    for application in applications.values():
+        found.update((table.name, table) for table in application.tables)
+    return found
+
+
+async def _wait_for_block(engine: SoloEngine, seconds: float) -> None:
+    async def wait() -> None:
+        async with engine.new_block:
+            await engine.new_block.wait()
+
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(wait(), seconds)
+
+
+async def serve(app: Starlette, host: str, port: int, ready: Callable[[], None]) -> None:
+    """Answer HTTP until SIGINT or SIGTERM; `ready` is called once the door is open.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    settings = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", access_log=False, lifespan="off"
+    )
+    server = uvicorn.Server(settings)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # not in its stubs
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+    serving = asyncio.create_task(server.serve())
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    if server.started:
+        ready()
+    await serving
+
+
+async def run_node(home: Path, ready: Callable[[RunningNode], None]) -> None:
+    """Run the node in `home` until it is told to stop, or halts.
+
+    Raises:
+        Exception: whatever halted the engine; see `open_node` for what may stop it at the start.
+    """
+    config = load_node(home)
+    async with open_node(home, config) as node:
+        serving = asyncio.create_task(
+            serve(node.app, config.host, config.port, lambda: ready(node))
+        )
+        done, _ = await asyncio.wait(
+            {serving, node.engine.halted}, return_when=asyncio.FIRST_COMPLETED
+        )
+        if serving not in done:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+        for one in done:
+            one.result()
