@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from careledger.ledger.errors import Malformed, ProofError
 from careledger.ledger.record import Hash, Instant, Record, decode
 from careledger.ledger.state import Table
-from careledger.verify.event import event_fields
+from careledger.verify.event import event_fields, event_type
 from careledger.verify.format import ConsentFile, RowFile
 from careledger.verify.row import check_row
 from careledger.verify.step import Step, Steps, day, moment
@@ -67,9 +67,9 @@ def _find_said(file: ConsentFile) -> Fields:
     if (file.terms is None) != (file.salt is None):
         raise ProofError("terms and salt belong together")
     said = [
-        fields
+        event_fields(event)
         for event in file.receipt.proof.events
-        if event.application == "consent" and (fields := event_fields(event))["type"] in _SAID
+        if event.application == "consent" and event_type(event) in _SAID
     ]
     if file.terms is not None and file.salt is not None:
         commitment = hmac.digest(file.salt, file.terms, "sha256")

@@ -1,5 +1,6 @@
 """Exports being read: every byte of the bundle is accounted for by a proof, or the export fails."""
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,18 @@ from careledger.verify.step import Step, Steps, plural
 from careledger.verify.transaction import check_outcome
 from careledger.verify.trust import Trust
 
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    RuntimeError,  # also what is encrypted, or compressed in a way that is not built in
+)
+"""What `zipfile` raises on bytes that are no sound zip file."""
+
 
 class Export:
     """An export being read; owns the open zip file."""
@@ -42,7 +55,7 @@ class Export:
         """
         try:
             self._archive = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        except _DAMAGE as error:
             raise Malformed from error
         if sorted(self._archive.namelist()) != sorted(MEMBERS):
             raise Malformed
@@ -99,7 +112,7 @@ class Export:
     def _open(self, name: str) -> IO[bytes]:
         try:
             return self._archive.open(name)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError) as error:
+        except _DAMAGE as error:
             raise Malformed from error
 
 
@@ -168,7 +181,7 @@ def _frames(file: IO[bytes]) -> Iterator[bytes]:
 def _read(file: IO[bytes], size: int) -> bytes:
     try:
         return file.read(size)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+    except _DAMAGE as error:
         raise Malformed from error
 
 
