@@ -119,7 +119,9 @@ PRIMITIVES = {
 def test_published_primitive_values_are_told_apart(shared_data: Path, name: str) -> None:
     def parse(value: bytes) -> None:
         extension = b'{"url":"https://example.org/x","' + PRIMITIVES[name].encode() + b'":' + value
-        parse_resource(b'{"resourceType":"Basic","code":{},"extension":[' + extension + b"}]}")
+        parse_resource(
+            b'{"resourceType":"Basic","code":{"text":"x"},"extension":[' + extension + b"}]}"
+        )
 
     folder = shared_data / "conformance" / "primitives-r4"
     for value in (folder / f"{name}.valid.ndjson").read_bytes().split(b"\n"):
@@ -178,6 +180,12 @@ BAD: dict[str, tuple[bytes, type[FhirError], str]] = {
     ),
     "missing primitive": (data(WEIGHT, status=None), MissingElement, "Observation.status"),
     "missing element": (data(WEIGHT, code=None), MissingElement, "Observation.code"),
+    "empty element": (data(WEIGHT, code={}), MissingElement, "Observation.code"),
+    "empty far inside": (
+        data(WEIGHT, category=[{"text": "{}"}, {"coding": [{"code": "x"}, {}]}]),
+        MissingElement,
+        "Observation.category[1].coding[1]",
+    ),
     "missing choice": (
         (
             b'{"resourceType":"MedicationRequest","status":"active","intent":"order",'

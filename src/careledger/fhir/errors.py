@@ -9,7 +9,7 @@
     │   ├── UnknownElement       an element R4 does not define in this place
     │   ├── ElementRepeated      an element twice in one object, or null as its value
     │   ├── WrongType            another type, or a primitive outside its pattern
-    │   ├── MissingElement       a required element is absent
+    │   ├── MissingElement       a required element is absent, or any element empty
     │   ├── ChoiceRepeated       more than one of the types of a choice element
     │   ├── CodeNotAllowed       a code outside a required value set
     │   └── ReferenceNotAllowed  a reference to a type that R4 does not allow here
@@ -138,7 +138,7 @@ class WrongType(InvalidResource):
 
 
 class MissingElement(InvalidResource):
-    """A required element is absent."""
+    """A required element is absent, or any element empty."""
 
     code = "required"
 

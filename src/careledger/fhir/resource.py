@@ -12,7 +12,7 @@ import msgspec
 from careledger.fhir.errors import InvalidResource, NotAResource, NotJson, TooDeep, TooLarge, join
 from careledger.fhir.nesting import MAXIMUM_DEPTH, is_deeper
 from careledger.fhir.r4.registry import MODULES
-from careledger.fhir.validation import check_no_repeats, refusal
+from careledger.fhir.validation import check_members, refusal
 
 if TYPE_CHECKING:
     from careledger.fhir.model import Model
@@ -112,7 +112,7 @@ def decode(type_: str, data: bytes) -> "Model":
         raise NotJson("one JSON document in UTF-8") from None
     except RecursionError:
         raise TooDeep(f"at most {MAXIMUM_DEPTH} objects and arrays inside one another") from None
-    check_no_repeats(type_, data, model)
+    check_members(type_, data, model)
     return model
 
 

@@ -13,6 +13,7 @@ from careledger.fhir.errors import (
     MissingElement,
     NotAResource,
     NotJson,
+    TooDeep,
     UnknownElement,
     WrongType,
     join,
@@ -65,53 +66,57 @@ def _translated(message: str, location: str) -> InvalidResource:
     return WrongType("a value in the form that R4 gives this type", location)
 
 
-def check_no_repeats(type_: str, data: bytes, model: msgspec.Struct) -> None:
-    """Refuse an element that is there twice or is null, which decoders drop silently.
+def check_members(type_: str, data: bytes, model: msgspec.Struct) -> None:
+    """Refuse elements that are empty, null, or there twice, which decoders pass over.
 
     Two readers that keep different ones of two `subject`s see different patients. Whatever the
     decoder dropped is missing when the model is written again, and so are its quotation marks.
 
     Raises:
-        ElementRepeated: with the place.
+        ElementRepeated, MissingElement: with the place.
         NotJson: strings that are not Unicode text.
     """
     try:
         again = msgspec.json.encode(model)
     except UnicodeEncodeError:
         raise NotJson("strings of Unicode text") from None
-    if b"\\u" not in data and data.count(b'"') == again.count(b'"'):
-        return  # escaped quotation marks are written again as they were
-    if without_escapes(data).count(b'"') == without_escapes(again).count(b'"'):
+    complete = _is_complete(data, again)
+    if complete and b"{}" not in again:
         return
     try:
-        place = _repeat(type_, json.loads(data, object_pairs_hook=_Pairs))
+        _walk(type_, json.loads(data, object_pairs_hook=_Pairs))
     except RecursionError:  # the decoder goes deeper than Python functions may
-        place = None
-    raise ElementRepeated("every element once, and none of them null", place or type_)
+        raise TooDeep("fewer objects and arrays inside one another", type_) from None
+    if not complete:
+        raise ElementRepeated("every element once, and none of them null", type_)
+
+
+def _is_complete(data: bytes, again: bytes) -> bool:
+    if b"\\u" not in data:  # escaped quotation marks are written again as they were
+        return data.count(b'"') == again.count(b'"')
+    return without_escapes(data).count(b'"') == without_escapes(again).count(b'"')
 
 
 class _Pairs(list[tuple[str, object]]):
     """The members of an object as written, repeats and all."""
 
 
-def _repeat(place: str, value: object) -> str | None:
-    """Return the place of the first member that repeats an earlier one or is null.
+def _walk(place: str, value: object) -> None:
+    """Find the first member that is empty, null or repeats an earlier one.
 
     The decoder has accepted every name by then, so the place holds names of R4 only; into nested
     resources, which it has not read yet, this does not look.
     """
     if isinstance(value, _Pairs):
+        if not value:
+            raise MissingElement("an element with content", place)
         names: set[str] = set()
         for name, inner in value:
             if name in names or inner is None:
-                return f"{place}.{name}"
+                raise ElementRepeated("this element once, and not null", f"{place}.{name}")
             names.add(name)
-            if name in _UNREAD:
-                continue
-            if (found := _repeat(f"{place}.{name}", inner)) is not None:
-                return found
+            if name not in _UNREAD:
+                _walk(f"{place}.{name}", inner)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            if (found := _repeat(f"{place}[{index}]", inner)) is not None:
-                return found
-    return None
+            _walk(f"{place}[{index}]", inner)
