@@ -201,6 +201,7 @@ def test_a_reader_waits_for_a_chain(tmp_path: Path) -> None:
         StoreReader(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 def test_a_store_does_not_cross_a_fork(store: Store) -> None:
     child = os.fork()
     if not child:

@@ -9,6 +9,8 @@ from pathlib import Path
 import lmdb
 
 from careledger.ledger.errors import CorruptStore
+from careledger.ledger.record import decode_trusted, digest, encode
+from careledger.ledger.transition import Header
 
 FORMAT = b"careledger store 1"
 
@@ -26,6 +28,8 @@ DATABASES = (
 
 FORMAT_KEY, GENESIS_KEY, GROUPS_KEY = b"format", b"genesis", b"groups"
 """Keys of `meta`: what this is, the genesis file, the roots of the state tree's groups."""
+
+CHECK_BYTES = 8
 
 MAP_BYTES = 1 << 40
 """Address space, not disk space: the file grows as it needs to."""
@@ -66,6 +70,27 @@ def open_databases(environment: lmdb.Environment) -> Databases:
     if found != FORMAT:
         raise CorruptStore("another store format", FORMAT, found)
     return databases
+
+
+def seal_header(header: Header) -> bytes:
+    """A header as stored: its encoding, then the first 8 bytes of that encoding's SHA-256.
+
+    Nothing else in the store repeats the time of an empty block, so it carries its own check.
+    """
+    data = encode(header)
+    return data + digest(data)[:CHECK_BYTES]
+
+
+def open_header(data: bytes) -> Header:
+    """Inverse of `seal_header`.
+
+    Raises:
+        CorruptStore: it is not what was stored.
+    """
+    header, check = data[:-CHECK_BYTES], data[-CHECK_BYTES:]
+    if digest(header)[:CHECK_BYTES] != check:
+        raise CorruptStore("a header fails its check", digest(header)[:8].hex(), check.hex())
+    return decode_trusted(header, Header)
 
 
 def number_key(number: int) -> bytes:

@@ -16,6 +16,7 @@ from careledger.store.layout import (
     Databases,
     bucket_key,
     number_key,
+    open_header,
     tile_key,
 )
 
@@ -80,12 +81,12 @@ class Snapshot:
         with self._transaction.cursor(self._databases["headers"]) as cursor:
             if not cursor.last():
                 raise Unavailable("no block yet")
-            return decode_trusted(cursor.value(), Header)
+            return open_header(cursor.value())
 
     def header(self, height: int) -> Header | None:
         """The header of the block at `height`, if there is one."""
         header = self._get("headers", number_key(height))
-        return None if header is None else decode_trusted(header, Header)
+        return None if header is None else open_header(header)
 
     def height_of(self, index: int) -> int:
         """The height of the block that holds the log entry `index`."""
@@ -149,6 +150,17 @@ class Snapshot:
     def tile(self, level: int, number: int) -> bytes:
         """The hashes of a tile of the log; b"" if there is none, fewer than 256 at the edge."""
         return self._get("tiles", tile_key(level, number)) or b""
+
+    # --- as it lies there ------------------------------------------------------------------
+
+    def raw(self, database: str, key: bytes) -> bytes | None:
+        """What is stored under `key` in a named database."""
+        return self._get(database, key)
+
+    def pairs(self, database: str) -> Iterator[tuple[bytes, bytes]]:
+        """Everything in a named database, in the order it is found there."""
+        with self._transaction.cursor(self._databases[database]) as cursor:
+            yield from cursor
 
     def _get(self, database: str, key: bytes) -> bytes | None:
         return self._transaction.get(key, db=self._databases[database])

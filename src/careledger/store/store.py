@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Self
 
 import lmdb
-import msgspec
 
 from careledger.ledger.errors import CorruptStore, InvalidBlock, Unavailable
 from careledger.ledger.genesis import genesis_block, genesis_changes, load_genesis
@@ -260,10 +259,7 @@ class Store:
         with self.snapshot() as committed:
             if committed.header(0) is None:
                 return
-            try:
-                latest = committed.latest()
-            except (msgspec.MsgspecError, ValueError) as error:
-                raise CorruptStore("the newest header") from error
+            latest = committed.latest()
             frontier = tiles.frontier(committed.tile, latest.size)
             tree = Tree(committed.buckets())
             groups = committed.groups()

@@ -9,7 +9,14 @@ from careledger.ledger.record import encode
 from careledger.ledger.state import Changes
 from careledger.ledger.transition import Closed, Receipt
 from careledger.store import tiles
-from careledger.store.layout import GROUPS_KEY, Databases, bucket_key, number_key, tile_key
+from careledger.store.layout import (
+    GROUPS_KEY,
+    Databases,
+    bucket_key,
+    number_key,
+    seal_header,
+    tile_key,
+)
 
 Pairs = Iterable[tuple[bytes, bytes]]
 
@@ -38,7 +45,7 @@ def write_block(
     def read_tile(level: int, number: int) -> bytes:
         return transaction.get(tile_key(level, number), db=databases["tiles"]) or b""
 
-    put("headers", [(number_key(header.height), encode(header))], append=True, overwrite=False)
+    put("headers", [(number_key(header.height), seal_header(header))], append=True, overwrite=False)
     put("entries", zip(numbers, closed.entries, strict=True), append=True, overwrite=False)
     # The block entry comes last and has neither.
     put("transactions", zip(numbers, transactions, strict=False), append=True, overwrite=False)
