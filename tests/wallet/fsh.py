@@ -24,18 +24,20 @@ _LISTS = frozenset(
         "coding",
     ]
 )
+_NOT_NEEDED = ("value", "component", "note")
+"""What was measured, which no consent looks at, in syntax of its own."""
 _CONCEPTS = frozenset(["scope", "category", "role", "code"])
 
 
-def instances(folder: Path) -> dict[str, dict[str, Any]]:
-    """Every instance in the .fsh files of `folder`, by its id, as the FHIR JSON it stands for."""
-    found: dict[str, dict[str, Any]] = {}
+def instances(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Every instance in the .fsh files of `folder`, by id: its profile, and what it stands for."""
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
     for file in sorted(folder.glob("*.fsh")):
         for block in re.split(r"^Instance:", file.read_text(), flags=re.MULTILINE)[1:]:
             name = block.split()[0]
             profile = re.search(r"^InstanceOf:\s*(\S+)", block, flags=re.MULTILINE)
             assert profile is not None
-            found[name] = {"profile": profile[1], "id": name} | _instance(block)
+            found[name] = profile[1], {"id": name} | _instance(block)
     return found
 
 
@@ -43,9 +45,9 @@ def consents(folder: Path) -> dict[str, dict[str, Any]]:
     """The Consent instances among them."""
     profiles = {"BasicConsent", "IntermediateConsent", "AdvancedConsent"}
     return {
-        name: {"resourceType": "Consent"} | {k: v for k, v in one.items() if k != "profile"}
-        for name, one in instances(folder).items()
-        if one["profile"] in profiles
+        name: {"resourceType": "Consent"} | resource
+        for name, (profile, resource) in instances(folder).items()
+        if profile in profiles
     }
 
 
@@ -53,6 +55,8 @@ def _instance(block: str) -> dict[str, Any]:
     resource: dict[str, Any] = {}
     text = re.sub(r'""".*?"""', '""', block, flags=re.DOTALL)
     for path, value in _rules(text):
+        if path.startswith(_NOT_NEEDED):
+            continue
         _assign(resource, path, value)
     return resource
 

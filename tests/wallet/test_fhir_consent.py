@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 
+from careledger.fhir.index import extract
+from careledger.fhir.resource import parse_resource
 from careledger.ledger.record import MemberId
 from careledger.mechanisms.deadline import DAY_S
-from careledger.mechanisms.facts import facts_of, span_of
 from careledger.mechanisms.policy import Permit
 from careledger.mechanisms.terms import Facts, Provision
+from careledger.vault.index import consent_facts
 from careledger.wallet.fhir_consent import (
     ConsentNotActiveError,
     Draft,
     UnreadableConsentError,
     read_consent,
 )
-from careledger.wallet.fhir_provision import Directory, Party
+from careledger.wallet.fhir_provision import Directory, Party, span_of
 from tests.apps.consent.story import (
     ANA,
     DR_CHO,
@@ -192,9 +194,10 @@ def pcf(shared_data: Path) -> Path:
 def pcf_facts(folder: Path, name: str) -> Facts:
     if name in MADE:
         return MADE[name]
-    resource = fsh.instances(folder)[name]
-    type_ = "Encounter" if resource["profile"] == "Encounter" else "Observation"
-    return facts_of({"resourceType": type_} | resource)
+    profile, resource = fsh.instances(folder)[name]
+    type_ = "Encounter" if profile == "Encounter" else "Observation"
+    data = json.dumps({"resourceType": type_} | resource).encode()
+    return consent_facts(extract(parse_resource(data)))
 
 
 def test_the_table_has_every_example_of_ihe_pcf(pcf: Path) -> None:
@@ -210,6 +213,7 @@ def test_ihe_pcf(pcf: Path, name: str) -> None:
         purposes={"http://example.org/policies/purposeOfUse|FooBar": "CLINTRCH"},
     )
     resource = fsh.consents(pcf)[name]
+    parse_resource(json.dumps(resource).encode())
     start, _ = span_of(resource["dateTime"])
     assert start is not None
     network = ConsentNetwork(time=max(PCF_TIME, start))

@@ -42,11 +42,3 @@ def day_of(time: Instant) -> Day:
 def start_of(day: Day) -> Instant:
     """The first second of `day`."""
     return day * DAY_S
-
-
-def day_number(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01 to a date of the proleptic Gregorian calendar; negative before."""
-    year -= month <= 2  # noqa: PLR2004 - the year is counted from March
-    era, of_era = divmod(year, 400)
-    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468

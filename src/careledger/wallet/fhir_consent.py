@@ -15,7 +15,6 @@ from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import MemberId
 from careledger.mechanisms.deadline import DAY_S, Day
 from careledger.mechanisms.envelope import Kind
-from careledger.mechanisms.facts import codings, span_of
 from careledger.mechanisms.purpose import Purpose, includes
 from careledger.mechanisms.terms import Action, Effect, Provision, Terms, commit
 from careledger.wallet.fhir_provision import (
@@ -25,7 +24,9 @@ from careledger.wallet.fhir_provision import (
     Party,
     ProvisionReader,
     actors,
+    codings,
     objects,
+    span_of,
 )
 
 
@@ -123,8 +124,8 @@ def _effect(resource: Json, root: Json) -> Effect:
 def _days(resource: Json, root: Json, effect: Effect) -> tuple[Day, Day | None]:
     """The whole UTC days it holds: those inside the period, or for a prohibition touching it."""
     [period, *_] = [*objects(root, "period"), {}]
-    start, _ = span_of(str(period.get("start", resource.get("dateTime", "1970"))))
-    _, end = span_of(str(period.get("end", "")))
+    start, _ = span_of(period.get("start", resource.get("dateTime", "1970")))
+    _, end = span_of(period.get("end"))
     if start is None or ("end" in period and end is None):
         raise UnreadableConsentError("provision.period")
     inside = effect == "permit"

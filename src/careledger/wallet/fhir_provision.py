@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeGuard, TypeVar
 
+from careledger.fhir.dates import search_span
 from careledger.ledger.record import AccountId, MemberId
-from careledger.mechanisms.facts import codings, span_of
 from careledger.mechanisms.purpose import PURPOSES, SYSTEM, Purpose
 from careledger.mechanisms.terms import (
     SENSITIVITY,
@@ -85,6 +85,19 @@ def objects(holder: Json, name: str) -> list[Json]:
     """The objects under `name`, which may be one, several or none."""
     value = holder.get(name)
     return [one for one in (value if isinstance(value, list) else [value]) if is_object(one)]
+
+
+def codings(one: Json) -> Iterator[str]:
+    """Every "system|code" in a Coding or a CodeableConcept."""
+    for coding in (one, *objects(one, "coding")):
+        if isinstance(code := coding.get("code"), str):
+            yield f"{coding.get('system', '')}|{code}"
+
+
+def span_of(text: object) -> tuple[int | None, int | None]:
+    """First second of a FHIR date, and the first second after it; None, None if it is none."""
+    span = search_span(text) if isinstance(text, str) else None
+    return (None, None) if span is None else (span[0], span[1] + 1)
 
 
 def is_object(value: object) -> TypeGuard[Json]:
@@ -206,8 +219,8 @@ def _link(item: Json) -> Link | None:
 
 
 def _period(period: Json) -> Period | None:
-    start, _ = span_of(str(period.get("start", "")))
-    _, end = span_of(str(period.get("end", "")))
+    start, _ = span_of(period.get("start"))
+    _, end = span_of(period.get("end"))
     said = ("start" in period) == (start is not None) and ("end" in period) == (end is not None)
     return Period(start=start, end=end) if said else None
 
