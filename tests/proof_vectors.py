@@ -20,6 +20,7 @@ from careledger.ledger.tlog_proof import TlogProof
 from careledger.verify.export import write_export
 from careledger.verify.slice import slice_lines
 from careledger.verify.trust import format_trust
+from tests.apps.vectors import disclosure, identity
 from tests.example_log import (
     CHAIN,
     CHECKPOINT_KEYS,
@@ -146,6 +147,8 @@ ALL = {
     "receipt": receipt,
     "record-commitment": record_commitment,
     "export-bundle": export_bundle,
+    "identity": identity,
+    "disclosure": disclosure,
 }
 
 
