@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import multiprocessing
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -186,3 +187,14 @@ def test_an_unknown_failure_halts_and_leaves_nobody_waiting(tmp_path: Path) -> N
             await solo.submit(note(chain, 2))
 
     run(tmp_path, story, commit=commit)
+
+
+def test_a_dead_worker_costs_speed_not_transactions(tmp_path: Path) -> None:
+    async def story(solo: SoloEngine, chain: Chain) -> None:
+        await asyncio.gather(*(solo.submit(note(chain, number)) for number in range(50)))
+        for child in multiprocessing.active_children():
+            child.kill()
+        answers = await asyncio.gather(*(solo.submit(note(chain, 100 + n)) for n in range(50)))
+        assert [one.receipt.code for one in answers] == [0] * 50
+
+    run(tmp_path, story, workers=1)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 
 from careledger.consensus.chain import Chain
@@ -158,11 +159,16 @@ class Intake:
     async def _check_batch(self, raws: list[bytes]) -> list[Checked | int | VerifiedTransaction]:
         time = max(self._clock(), self._chain.tip.time)
         loop = asyncio.get_running_loop()
-        if self._workers is None:
+        if self._workers is None or not self._workers.are_ready:
             return await loop.run_in_executor(None, self._check_here, raws, time)
         if len(raws) <= INLINE:
             return self._check_here(raws, time)
-        return list(await loop.run_in_executor(self._workers.pool, check_many, raws, time))
+        try:
+            return list(await loop.run_in_executor(self._workers.pool, check_many, raws, time))
+        except BrokenExecutor:
+            _log.exception("a worker died; signatures are checked in a thread from here on")
+            self._workers = None
+            return await loop.run_in_executor(None, self._check_here, raws, time)
 
     def _check_here(
         self, raws: list[bytes], time: Instant

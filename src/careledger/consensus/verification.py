@@ -4,10 +4,13 @@ A worker reads committed state by itself, so nothing but the raw transaction cro
 takes some 60 microseconds, most of what a transaction costs; threads would not help.
 """
 
+import os
 import signal
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from careledger.ledger import transaction as rules
@@ -99,7 +102,16 @@ def _begin(folder: Path, chain: Digest) -> None:
     """Set a worker up; LMDB must be opened in the process that uses it."""
     global _reader, _chain
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _reader, _chain = StoreReader(folder), chain
+
+
+def _end_with_parent() -> None:
+    """End this worker when the node is gone, even if it was killed: nobody else would."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(0)
 
 
 def check_many(raws: Sequence[bytes], time: Instant) -> list[Checked | int]:
@@ -116,6 +128,10 @@ def check_many(raws: Sequence[bytes], time: Instant) -> list[Checked | int]:
     return found
 
 
+def _nothing() -> None:
+    """What a worker does first."""
+
+
 class Workers:
     """Processes that check signatures; it owns them until `close`."""
 
@@ -125,6 +141,13 @@ class Workers:
         self._pool = ProcessPoolExecutor(
             count, mp_context=get_context("spawn"), initializer=_begin, initargs=(folder, chain)
         )
+
+        self._begun = [self._pool.submit(_nothing) for _ in range(count)]
+
+    @property
+    def are_ready(self) -> bool:
+        """Whether they have started; a second passes until then, and nobody need wait for them."""
+        return all(one.done() for one in self._begun)
 
     @property
     def pool(self) -> ProcessPoolExecutor:
