@@ -13,7 +13,16 @@ import msgspec
 
 from careledger.ledger.commitment import Opening, ResourceText
 from careledger.ledger.errors import Malformed
-from careledger.ledger.record import Count, Digest, Hash, Instant, MemberName, Record, encode
+from careledger.ledger.record import (
+    Count,
+    Digest,
+    Hash,
+    Instant,
+    MemberName,
+    Record,
+    decode,
+    encode,
+)
 from careledger.mechanisms.envelope import ConsentId
 from careledger.mechanisms.policy import BasisName, Dimension
 
@@ -113,6 +122,16 @@ class ReleasedRecord(Record):
     opening: Opening
     transaction: Hash
     batch: Count
+
+
+def decode_answer(data: bytes) -> Answer:
+    """The head of an answer.
+
+    Raises:
+        Malformed: it is not one.
+    """
+    # Answer is a union, which mypy does not take for a type[T].
+    return decode(data, Answer)  # type: ignore[arg-type]
 
 
 def asked(salt: bytes, query: Query, reply_to: bytes | None) -> Digest:

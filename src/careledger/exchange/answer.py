@@ -1,0 +1,257 @@
+"""The custodian's side: check a request, decide, put the answer on the ledger, then release.
+
+Nothing is released before the ledger holds the disclosure, or before the read in a session is
+durable in the journal. A refusal stands on the ledger as well.
+"""
+
+import secrets
+from collections.abc import Sequence
+
+from careledger.apps.records.commands import (
+    SESSION_S,
+    AccessRefused,
+    BreakGlassBasis,
+    Disclosed,
+    DiscloseRecords,
+    GrantBasis,
+    RefuseAccess,
+)
+from careledger.apps.records.queries import is_answered
+from careledger.apps.records.refusals import (
+    NoSuchSession,
+    RequestAnswered,
+    RequestForOther,
+    RequestNotGenuine,
+)
+from careledger.exchange.deciding import Allowed, Decider, Forbidden
+from careledger.exchange.errors import CommandRefused
+from careledger.exchange.journal import Journal, Read
+from careledger.exchange.mailbox import Mailbox
+from careledger.exchange.organisation import Moment, Organisation, events_of
+from careledger.exchange.release import Sourced, sourced
+from careledger.exchange.session import Session, Sessions
+from careledger.exchange.wire import open_own, seal, sealing_key_of
+from careledger.ledger.errors import Malformed, Refusal, UnknownSigner
+from careledger.ledger.record import AccountId, Instant, MemberId, Record, decode, encode
+from careledger.mechanisms.messages import (
+    ANSWER,
+    ASK,
+    MAX_ASK_BYTES,
+    Answer,
+    Ask,
+    Refused,
+    Rejected,
+    Released,
+    asked,
+    join_parts,
+    manifest,
+)
+from careledger.mechanisms.request import VerifiedRequest, verify_request
+
+
+class _Reject(Exception):
+    """The request cannot be answered as it is."""
+
+    def __init__(self, refusal: type[Refusal]) -> None:
+        super().__init__(refusal.code)
+        self.answer = Rejected(code=refusal.code, text=refusal.text())
+
+
+class Custodian:
+    """Answers requests for the records of one organisation's patients."""
+
+    def __init__(self, organisation: Organisation, mailbox: Mailbox, journal: Journal) -> None:
+        """Answer by the terms in `mailbox`, noting reads in `journal`."""
+        self._organisation, self._journal = organisation, journal
+        self._decider = Decider(organisation, mailbox)
+        self._sessions = Sessions()
+        self._answering: set[bytes] = set()
+
+    async def receive(self, sealed: bytes) -> bytes:
+        """Answer a sealed `Ask`; the answer is sealed to whoever asked.
+
+        Raises:
+            Tampered: not sealed to this organisation.
+            Malformed: not an ask, or nobody that could be answered signed it.
+            Unavailable: nothing was decided; asking again is safe.
+        """
+        ask = decode(open_own(self._organisation, ASK, sealed, MAX_ASK_BYTES), Ask)
+        with self._organisation.now() as now:
+            verified = self._verify(ask, now)
+            reply_to = self._reply_key(ask, verified, now)
+        try:
+            parts = await self._answer(ask, verified)
+        except _Reject as rejected:
+            parts = _only(rejected.answer)
+        chain = self._organisation.chain
+        return seal(reply_to, chain, ANSWER, verified.receiver, join_parts(parts), ask.salt)
+
+    def _verify(self, ask: Ask, now: Moment) -> VerifiedRequest:
+        try:
+            return verify_request(ask.request, now.view, self._organisation.chain, now.time)
+        except UnknownSigner as error:
+            raise Malformed(RequestNotGenuine.text()) from error
+
+    def _reply_key(self, ask: Ask, verified: VerifiedRequest, now: Moment) -> bytes:
+        """Where the answer goes: the request's signature covers a key that it names itself."""
+        if verified.request.query != asked(ask.salt, ask.query, ask.reply_to):
+            raise Malformed(RequestForOther.text())
+        if ask.reply_to is not None:
+            return ask.reply_to
+        return sealing_key_of(now.view, MemberId(verified.request.requester))
+
+    async def _answer(self, ask: Ask, verified: VerifiedRequest) -> Sequence[bytes]:
+        if verified.id in self._answering:
+            raise _Reject(RequestAnswered)
+        self._answering.add(verified.id)
+        try:
+            if ask.session is not None:
+                return await self._answer_in_session(ask, verified, ask.session)
+            return await self._answer_anew(ask, verified)
+        finally:
+            self._answering.discard(verified.id)
+
+    # --- the first answer ----------------------------------------------------------------------
+
+    async def _answer_anew(self, ask: Ask, verified: VerifiedRequest) -> Sequence[bytes]:
+        """Decide; if the ledger sees it otherwise, because something changed, decide once more."""
+        for attempt in (1, 2):
+            with self._organisation.now() as now:
+                self._check_fresh(verified, now)
+                decision = self._decider.decide(ask, verified, now)
+                time, as_of = now.time, now.as_of
+                found = (
+                    sourced(self._organisation.vault, decision.found)
+                    if isinstance(decision, Allowed)
+                    else []
+                )
+            try:
+                if isinstance(decision, Forbidden):
+                    return await self._refuse(ask, verified, decision)
+                return await self._disclose(ask, verified, decision, found, (time, as_of))
+            except CommandRefused as error:
+                if error.code == RequestAnswered.code or attempt == 2:  # noqa: PLR2004
+                    return _only(Rejected(code=error.code, text=error.reason))
+        raise AssertionError
+
+    def _check_fresh(self, verified: VerifiedRequest, now: Moment) -> None:
+        if verified.request.custodian != self._organisation.member:
+            raise _Reject(RequestForOther)
+        if is_answered(now.view, self._organisation.member, verified.id):
+            raise _Reject(RequestAnswered)
+
+    async def _refuse(self, ask: Ask, verified: VerifiedRequest, no: Forbidden) -> Sequence[bytes]:
+        command = RefuseAccess(
+            account=verified.request.account,
+            request=ask.request,
+            dimensions=no.dimensions,
+        )
+        ordered = await self._organisation.submit("records", command)
+        (refused,) = events_of(ordered.receipt, AccessRefused)
+        return _only(Refused(dimensions=no.dimensions, number=refused.number))
+
+    async def _disclose(
+        self,
+        ask: Ask,
+        verified: VerifiedRequest,
+        yes: Allowed,
+        found: Sequence[Sourced],
+        moment: tuple[Instant, Instant],
+    ) -> Sequence[bytes]:
+        salt, (time, as_of) = secrets.token_bytes(32), moment
+        account = AccountId(str(verified.request.account))
+        command = DiscloseRecords(
+            account=account,
+            request=ask.request,
+            basis=yes.basis,
+            manifest=manifest(salt, verified.id, [one.commitment for one in found]),
+            session=secrets.token_bytes(16),
+            ttl_s=SESSION_S,
+        )
+        ordered = await self._organisation.submit("records", command)
+        (disclosed,) = events_of(ordered.receipt, Disclosed)
+        session = Session(
+            id=command.session,
+            receiver=verified.receiver,
+            account=account,
+            opened_by=verified,
+            transaction=ordered.receipt.id,
+            number=disclosed.number,
+            expires=disclosed.expires,
+            basis=disclosed.basis,
+            consent_id=yes.basis.consent_id if isinstance(yes.basis, GrantBasis) else None,
+            emergency=yes.basis.statement if isinstance(yes.basis, BreakGlassBasis) else None,
+            seen={verified.id},
+        )
+        self._sessions.add(session, time)
+        return _released(self._organisation.member, session, salt, as_of, found)
+
+    # --- follow-up reads -----------------------------------------------------------------------
+
+    async def _answer_in_session(
+        self, ask: Ask, verified: VerifiedRequest, id_: bytes
+    ) -> Sequence[bytes]:
+        """One more read: decided anew by committed state, noted durably, then released."""
+        with self._organisation.now() as now:
+            session = self._sessions.find(id_, now.time)
+            if session is None or not session.admits(verified):
+                raise _Reject(NoSuchSession)
+            if verified.id in session.seen:
+                raise _Reject(RequestAnswered)
+            self._check_fresh(verified, now)
+            decision = self._decider.decide(
+                ask,
+                verified,
+                now,
+                consent_id=session.consent_id,
+                emergency=session.emergency,
+            )
+            time, as_of = now.time, now.as_of
+        if isinstance(decision, Forbidden):
+            self._sessions.close(id_)
+            return await self._refuse(ask, verified, decision)
+        session.seen.add(verified.id)
+        found = sourced(self._organisation.vault, decision.found)
+        salt = self._note(ask, verified, found, time)
+        return _released(self._organisation.member, session, salt, as_of, found)
+
+    def _note(
+        self, ask: Ask, verified: VerifiedRequest, found: Sequence[Sourced], time: Instant
+    ) -> bytes:
+        request = verified.request
+        read = Read(
+            at=time,
+            account=str(request.account),
+            member=request.requester,
+            practitioner=request.practitioner,
+            role=request.role,
+            purpose=request.purpose,
+            records=tuple(one.opening.name for one in found),
+            request=ask.request,
+        )
+        return self._journal.note(read, (ask.session or b"").hex())
+
+
+def _released(
+    custodian: MemberId,
+    session: Session,
+    salt: bytes,
+    as_of: Instant,
+    found: Sequence[Sourced],
+) -> list[bytes]:
+    head = Released(
+        custodian=custodian,
+        transaction=session.transaction,
+        number=session.number,
+        session=session.id,
+        expires=session.expires,
+        basis=session.basis,
+        salt=salt,
+        as_of=as_of,
+    )
+    return [encode(head), *(part for one in found for part in one.parts())]
+
+
+def _only(answer: Answer) -> list[bytes]:
+    said: Record = answer
+    return [encode(said)]

@@ -1,0 +1,187 @@
+"""A file of small sealed things, found by blind names: terms that were delivered, reads to anchor.
+
+Each is sealed with AES-256-GCM under a key of this file that the organisation's key store wrapped.
+Forgetting a key erases what was sealed under it, wherever copies of the file may be.
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NewType
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from careledger.ledger.record import MemberId, encode
+from careledger.vault.bounded import Bounded
+from careledger.vault.keystore import KEY_BYTES, KeyId, KeyStore, WrappedKey
+from careledger.vault.objects import BlindName, blind, seal, unseal
+from careledger.vault.rows import Rows, Step
+
+SCHEMA: Final = (
+    """CREATE TABLE IF NOT EXISTS keys (
+        number INTEGER PRIMARY KEY,
+        key_id TEXT NOT NULL,
+        wrapped BLOB NOT NULL
+    )""",
+    """CREATE TABLE IF NOT EXISTS things (
+        number INTEGER PRIMARY KEY,
+        name BLOB NOT NULL UNIQUE,
+        owner BLOB NOT NULL,
+        about BLOB NOT NULL,
+        done INTEGER NOT NULL,
+        key INTEGER NOT NULL,
+        sealed BLOB NOT NULL
+    )""",
+    "CREATE INDEX IF NOT EXISTS things_by_owner ON things (owner)",
+    "CREATE INDEX IF NOT EXISTS things_by_about ON things (about)",
+    "CREATE INDEX IF NOT EXISTS things_undone ON things (number) WHERE done = 0",
+)
+"""`name`, `owner` and `about` are blind; `done` is 0 while something remains to be done with it."""
+
+KeyNumber = NewType("KeyNumber", int)
+"""A key of one cabinet; number 0 blinds the names."""
+
+_BLINDING: Final = KeyNumber(0)
+_CACHED_KEYS: Final = 10_000
+_DOMAIN: Final = "careledger cabinet v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Something to keep. `owner` and `about` are what it will be looked for by."""
+
+    name: str
+    owner: str
+    about: str
+    content: bytes
+    done: bool
+    key: KeyNumber
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Something found; `number` grows with the order of arrival."""
+
+    number: int
+    content: bytes
+    done: bool
+
+
+class Cabinet:
+    """One such file. One thread at a time."""
+
+    def __init__(self, rows: Rows, keystore: KeyStore, member: MemberId) -> None:
+        """Use `rows`; the first time, make the key that blinds names."""
+        self._rows, self._keystore, self._member = rows, keystore, member
+        self._keys = Bounded[KeyNumber, AESGCM](_CACHED_KEYS)
+        if not rows.read("SELECT 1 FROM keys WHERE number = 0"):
+            rows.write([self._insert_key(_BLINDING, secrets.token_bytes(KEY_BYTES))])
+        self._index = self._unwrap(_BLINDING)
+
+    def new_key(self) -> KeyNumber:
+        """A key of its own for what must be forgotten on its own; durable on return."""
+        ((last,),) = self._rows.read("SELECT max(number) FROM keys")
+        number = KeyNumber(last + 1)
+        self._rows.write([self._insert_key(number, secrets.token_bytes(KEY_BYTES))])
+        return number
+
+    def put(self, things: Sequence[Thing]) -> None:
+        """Keep `things`; one of the same name is replaced. Durable on return, all or none."""
+        rows = [
+            (
+                self._blind("name", thing.name),
+                self._blind("owner", thing.owner),
+                self._blind("about", thing.about),
+                int(thing.done),
+                thing.key,
+                seal(self._key(thing.key), thing.content, self._binding(thing.name)),
+            )
+            for thing in things
+        ]
+        insert = "INSERT INTO things (name, owner, about, done, key, sealed) VALUES (?,?,?,?,?,?)"
+        self._rows.write(
+            [
+                Step("DELETE FROM things WHERE name = ?", [row[:1] for row in rows]),
+                Step(insert, rows),
+            ]
+        )
+
+    def get(self, name: str) -> Kept | None:
+        """What is kept under `name`."""
+        found = list(self._find("name = ?", self._blind("name", name)))
+        return found[0] if found else None
+
+    def by_owner(self, owner: str) -> list[Kept]:
+        """What belongs to `owner`, oldest first."""
+        return list(self._find("owner = ?", self._blind("owner", owner)))
+
+    def by_about(self, about: str) -> list[Kept]:
+        """What is about `about`, oldest first."""
+        return list(self._find("about = ?", self._blind("about", about)))
+
+    def undone(self) -> list[Kept]:
+        """What something remains to be done with, oldest first."""
+        return list(self._find("done = ?", 0))
+
+    def finish(self, numbers: Sequence[int]) -> None:
+        """Nothing remains to be done with these; durable on return."""
+        rows = [(number,) for number in numbers]
+        self._rows.write([Step("UPDATE things SET done = 1 WHERE number = ?", rows)])
+
+    def forget(self, owner: str) -> None:
+        """Erase what belongs to `owner`, and the keys it was sealed under."""
+        name = self._blind("owner", owner)
+        keys = self._rows.read("SELECT DISTINCT key FROM things WHERE owner = ?", [name])
+        self._rows.write(
+            [
+                Step("DELETE FROM keys WHERE number = ? AND number <> 0", keys),
+                Step("DELETE FROM things WHERE owner = ?", [(name,)]),
+            ]
+        )
+        self._keys.clear()
+        self._rows.purge(rewrite=True)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._rows.close()
+
+    def _find(self, where: str, value: bytes | int) -> Iterator[Kept]:
+        found = self._rows.read(
+            f"SELECT number, name, done, key, sealed FROM things WHERE {where} ORDER BY number",  # noqa: S608 - our own four conditions
+            [value],
+        )
+        for number, name, done, key, sealed in found:
+            opened = unseal(
+                self._key(KeyNumber(key)), sealed, self._binding_of(name), "a sealed thing"
+            )
+            yield Kept(number, opened, bool(done))
+
+    def _key(self, number: KeyNumber) -> AESGCM:
+        known = self._keys.get(number)
+        if known is None:
+            known = AESGCM(self._unwrap(number))
+            self._keys.put(number, known)
+        return known
+
+    def _insert_key(self, number: KeyNumber, key: bytes) -> Step:
+        wrapped = self._keystore.wrap(key, self._context(number))
+        row = (number, wrapped.key_id, wrapped.wrapped)
+        return Step("INSERT INTO keys VALUES (?, ?, ?)", [row])
+
+    def _unwrap(self, number: KeyNumber) -> bytes:
+        ((key_id, wrapped),) = self._rows.read(
+            "SELECT key_id, wrapped FROM keys WHERE number = ?", [number]
+        )
+        return self._keystore.unwrap(WrappedKey(KeyId(key_id), wrapped), self._context(number))
+
+    def _context(self, number: KeyNumber) -> bytes:
+        return encode((_DOMAIN, "key", self._member, number))
+
+    def _binding(self, name: str) -> bytes:
+        return self._binding_of(self._blind("name", name))
+
+    def _binding_of(self, name: bytes) -> bytes:
+        return encode((_DOMAIN, "thing", self._member, name))
+
+    def _blind(self, what: str, text: str) -> BlindName:
+        return blind(self._index, what, text)

@@ -1,0 +1,161 @@
+"""Deciding a request at the custodian: committed state and terms in, permits or the refusal out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from careledger.apps.consent.queries import decide_break_glass, decide_own_access, permits
+from careledger.apps.identity.queries import (
+    is_acting_practitioner,
+    is_patient_of,
+    practitioner_roles,
+)
+from careledger.apps.records.commands import (
+    Basis,
+    BreakGlassBasis,
+    GrantBasis,
+    OwnAccessBasis,
+)
+from careledger.apps.records.queries import emergency
+from careledger.exchange.mailbox import Mailbox
+from careledger.exchange.organisation import Moment, Organisation
+from careledger.exchange.release import gather, is_out_of_reach
+from careledger.ledger.errors import Malformed, UnknownSigner
+from careledger.ledger.record import AccountId, MemberId
+from careledger.ledger.statement import parse_statement
+from careledger.mechanisms.emergency import CONTENT_TYPE, VerifiedEmergency, verify_emergency
+from careledger.mechanisms.messages import Ask
+from careledger.mechanisms.policy import Denied, Dimension, Permit
+from careledger.mechanisms.request import VerifiedRequest
+from careledger.vault.opening import Opened
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Yes: on which basis, a permit for each action asked, and what they open."""
+
+    basis: Basis
+    permits: tuple[Permit, ...]
+    found: list[Opened]
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """No, and in which dimensions, as requester and ledger may know it."""
+
+    dimensions: tuple[Dimension, ...]
+
+
+class Decider:
+    """Decides for one custodian; remembers nothing between two decisions."""
+
+    def __init__(self, organisation: Organisation, mailbox: Mailbox) -> None:
+        """Decide by committed state and the terms in `mailbox`."""
+        self._organisation, self._mailbox = organisation, mailbox
+
+    def decide(
+        self,
+        ask: Ask,
+        verified: VerifiedRequest,
+        now: Moment,
+        *,
+        consent_id: bytes | None = None,
+        emergency: bytes | None = None,
+    ) -> Allowed | Forbidden:
+        """Decide `ask` as of `now`; `consent_id` and `emergency` are those a session stands on."""
+        account = verified.request.account
+        mine = self._organisation.member
+        if account is None or not is_patient_of(now.view, AccountId(account), mine):
+            return Forbidden(("consent",))  # as for a patient who never consented to anything
+        outside = _check_person(verified, now)
+        if outside:
+            return Forbidden(outside)
+        if verified.signer == account:
+            return self._own(ask, verified, now)
+        statement = emergency or ask.emergency
+        if statement is not None:
+            return self._break_glass(ask, verified, now, statement)
+        return self._granted(ask, verified, now, consent_id or verified.request.consent_id)
+
+    def _own(self, ask: Ask, verified: VerifiedRequest, now: Moment) -> Allowed | Forbidden:
+        answers = [
+            decide_own_access(now.view, use, verified.signer)
+            for use in verified.uses(str(verified.request.account), now.time)
+        ]
+        return self._allowed(ask, now, OwnAccessBasis(), answers)
+
+    def _break_glass(
+        self, ask: Ask, verified: VerifiedRequest, now: Moment, statement: bytes
+    ) -> Allowed | Forbidden:
+        try:
+            stated = self._stated(statement, now)
+        except (Malformed, UnknownSigner):
+            return Forbidden(("consent",))
+        answers = [
+            decide_break_glass(now.view, use, stated)
+            for use in verified.uses(str(verified.request.account), now.time)
+        ]
+        return self._allowed(ask, now, BreakGlassBasis(statement=statement), answers)
+
+    def _stated(self, statement: bytes, now: Moment) -> VerifiedEmergency:
+        """A statement arrives within its own hour; one that did counts as long as it says."""
+        mine = self._organisation
+        id_ = parse_statement(statement, CONTENT_TYPE).id
+        row = emergency(now.view, mine.member, id_)
+        time = now.time if row is None else row.since
+        return verify_emergency(statement, now.view, mine.chain, time)
+
+    def _granted(
+        self, ask: Ask, verified: VerifiedRequest, now: Moment, cited: bytes | None
+    ) -> Allowed | Forbidden:
+        """The grant that covers every action, and of several the one that opens most."""
+        account = str(verified.request.account)
+        terms_of = self._mailbox.terms_of(account, ask.presented)
+        answers: list[dict[bytes, Permit]] = []
+        for use in verified.uses(account, now.time):
+            answer = permits(now.view, use, terms_of)
+            if isinstance(answer, Denied):
+                return Forbidden(answer.dimensions)
+            answers.append({permit.basis.id: permit for permit in answer})
+        serving = [
+            id_
+            for id_ in answers[0]
+            if cited in {None, id_} and all(id_ in permitted for permitted in answers)
+        ]
+        if not serving:
+            return Forbidden(("consent",))
+        best: Allowed | None = None
+        for id_ in serving:
+            basis = GrantBasis(consent_id=id_)
+            one = self._allowed(ask, now, basis, [permitted[id_] for permitted in answers])
+            is_better = isinstance(one, Allowed) and (
+                best is None or len(one.found) > len(best.found)
+            )
+            if is_better and isinstance(one, Allowed):
+                best = one
+        return best or Forbidden(("terms",))
+
+    def _allowed(
+        self, ask: Ask, now: Moment, basis: Basis, answers: Sequence[Permit | Denied]
+    ) -> Allowed | Forbidden:
+        granted: list[Permit] = []
+        for answer in answers:
+            if isinstance(answer, Denied):
+                return Forbidden(answer.dimensions)
+            granted.append(answer)
+        if any(is_out_of_reach(permit, ask.query) for permit in granted):
+            return Forbidden(("terms",))
+        found = gather(self._organisation.vault, granted, ask.query, now.time)
+        return Allowed(basis, tuple(granted), found)
+
+
+def _check_person(verified: VerifiedRequest, now: Moment) -> tuple[Dimension, ...]:
+    """Whoever is named must practise at the requester, in the role that is stated."""
+    asked = verified.request
+    if asked.practitioner is None:
+        return ()
+    person, member = AccountId(asked.practitioner), MemberId(asked.requester)
+    if not is_acting_practitioner(now.view, person, member):
+        return ("person",)
+    if asked.role is not None and asked.role not in practitioner_roles(now.view, person):
+        return ("role",)
+    return ()

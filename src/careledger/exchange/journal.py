@@ -1,0 +1,194 @@
+"""The journal of reads: each is durable here before it is released, and anchored soon after.
+
+One stream for the organisation's own people, one for each session opened to another. A batch is
+planned here before it goes to the ledger, so that a crash between the two repeats the plan or finds
+it done, and no read is anchored twice or never.
+"""
+
+import hmac
+import secrets
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import msgspec
+
+from careledger.apps.records.commands import AnchorLocalReads, AnchorReads
+from careledger.apps.records.queries import session, stream
+from careledger.apps.records.refusals import NoSuchSession, SessionOver
+from careledger.exchange.cabinet import Cabinet, Kept, Thing
+from careledger.exchange.errors import CommandRefused
+from careledger.exchange.organisation import Organisation
+from careledger.ledger.commitment import Batch, RecordName
+from careledger.ledger.record import (
+    AccountName,
+    Count,
+    Digest,
+    Hash,
+    Instant,
+    MemberName,
+    Record,
+    decode_trusted,
+    encode,
+)
+from careledger.ledger.state import View
+from careledger.mechanisms.policy import Role
+from careledger.mechanisms.purpose import Purpose
+
+FLUSH_S: Final = 2.0
+"""How long a read waits at most before it is anchored."""
+
+FLUSH_READS: Final = 256
+"""So many reads are anchored at once without waiting."""
+
+LOCAL: Final = "local"
+
+
+class Read(Record):
+    """One access: who, why, and to what. Stays here, sealed; its commitment is anchored."""
+
+    at: Instant
+    account: AccountName
+    member: MemberName
+    practitioner: AccountName | None
+    role: Role | None
+    purpose: Purpose
+    records: tuple[RecordName, ...]
+    request: bytes = b""
+    """The signed request, for a read by another organisation."""
+
+
+class Entry(Record, tag="read"):
+    """A read and where it belongs."""
+
+    stream: Annotated[str, msgspec.Meta(max_length=64)]
+    """"local", or the id of the session in hex."""
+    salt: Hash
+    read: Read
+
+    def commitment(self) -> Digest:
+        """What is anchored of it."""
+        return Digest(hmac.digest(self.salt, encode(self.read), "sha256"))
+
+
+class Plan(Record, tag="plan"):
+    """A batch that is on its way to the ledger."""
+
+    stream: str
+    sequence: Count
+    reads: tuple[Count, ...]
+    """Their numbers in the cabinet, in the order of the batch."""
+
+
+class Journal:
+    """The reads of one organisation's records."""
+
+    def __init__(self, organisation: Organisation, cabinet: Cabinet) -> None:
+        """Keep reads in `cabinet`, this run's under a key of their own."""
+        self._organisation, self._cabinet = organisation, cabinet
+        self._key = cabinet.new_key()
+        self.waiting = len(cabinet.undone())
+        """About how many reads are not anchored yet."""
+
+    def note(self, read: Read, stream: str = LOCAL) -> bytes:
+        """Keep `read`, durably; the salt of its commitment. Release nothing before this returns."""
+        salt = secrets.token_bytes(32)
+        entry = Entry(stream=stream, salt=salt, read=read)
+        thing = Thing(
+            name=f"read {salt.hex()}",
+            owner=read.account,
+            about=stream,
+            content=encode(entry),
+            done=False,
+            key=self._key,
+        )
+        self._cabinet.put([thing])
+        self.waiting += 1
+        return salt
+
+    def reads_of(self, account: str) -> list[Read]:
+        """Every read of a patient's records that was made here, oldest first."""
+        return [entry.read for _, entry in _entries(self._cabinet.by_owner(account))]
+
+    async def flush(self) -> int:
+        """Anchor what waits, stream by stream; how many reads that were.
+
+        Raises:
+            Unavailable: the ledger does not answer; what waits goes on waiting.
+        """
+        undone = self._cabinet.undone()
+        by_number = dict(_entries(undone))
+        for plan in _plans(undone):
+            await self._carry_out(plan, by_number)
+        planned = {number for plan in _plans(undone) for number in plan.reads}
+        streams = defaultdict[str, list[int]](list)
+        for number, entry in by_number.items():
+            if number not in planned:
+                streams[entry.stream].append(number)
+        for name, numbers in streams.items():
+            plan = self._plan(name, numbers)
+            await self._carry_out(plan, by_number)
+        self.waiting = len(self._cabinet.undone())
+        return len(by_number)
+
+    def _plan(self, name: str, numbers: Sequence[int]) -> Plan:
+        with self._organisation.committed.snapshot() as committed:
+            sequence = _next(View(committed), self._organisation, name)
+        plan = Plan(stream=name, sequence=sequence, reads=tuple(numbers))
+        thing = Thing(
+            name=f"plan {name}",
+            owner="",
+            about="",
+            content=encode(plan),
+            done=False,
+            key=self._key,
+        )
+        self._cabinet.put([thing])
+        return plan
+
+    async def _carry_out(self, plan: Plan, reads: dict[int, Entry]) -> None:
+        """Anchor a planned batch, unless an earlier run did."""
+        with self._organisation.committed.snapshot() as committed:
+            done = plan.sequence < _next(View(committed), self._organisation, plan.stream)
+        if not done:
+            batch = Batch.of(reads[number].commitment() for number in plan.reads)
+            try:
+                await self._organisation.submit("records", _command(plan, batch))
+            except CommandRefused as error:
+                if error.code not in {SessionOver.code, NoSuchSession.code}:
+                    raise
+        kept = self._cabinet.get(f"plan {plan.stream}")
+        self._cabinet.finish([*plan.reads, *([kept.number] if kept else [])])
+
+
+def _command(plan: Plan, batch: Batch) -> AnchorReads | AnchorLocalReads:
+    if plan.stream == LOCAL:
+        return AnchorLocalReads(root=batch.root, size=batch.size, sequence=plan.sequence)
+    return AnchorReads(
+        session=bytes.fromhex(plan.stream),
+        root=batch.root,
+        size=batch.size,
+        sequence=plan.sequence,
+    )
+
+
+def _next(view: View, organisation: Organisation, name: str) -> int:
+    """The number that the next batch of a stream will have."""
+    if name == LOCAL:
+        return stream(view, organisation.member, "local").next
+    row = session(view, organisation.member, bytes.fromhex(name))
+    return 1 if row is None else row.reads.next
+
+
+def _entries(kept: Sequence[Kept]) -> list[tuple[int, Entry]]:
+    found = ((one.number, _decode(one)) for one in kept)
+    return [(number, entry) for number, entry in found if isinstance(entry, Entry)]
+
+
+def _plans(kept: Sequence[Kept]) -> list[Plan]:
+    return [plan for plan in map(_decode, kept) if isinstance(plan, Plan)]
+
+
+def _decode(kept: Kept) -> Entry | Plan:
+    # A union is not a type[T] to mypy.
+    return decode_trusted(kept.content, Entry | Plan)  # type: ignore[arg-type]

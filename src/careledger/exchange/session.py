@@ -1,0 +1,63 @@
+"""Sessions: what a disclosure opened, for at most 15 minutes of follow-up reads."""
+
+from dataclasses import dataclass, field
+
+from careledger.ledger.record import AccountId, Instant, SignerId
+from careledger.mechanisms.policy import BasisName
+from careledger.mechanisms.request import VerifiedRequest
+
+
+@dataclass(slots=True)
+class Session:
+    """One open session at the custodian. Each read in it is decided anew; see `answer`."""
+
+    id: bytes
+    receiver: SignerId
+    account: AccountId
+    opened_by: VerifiedRequest
+    transaction: bytes
+    number: int
+    expires: Instant
+    basis: BasisName
+    consent_id: bytes | None
+    emergency: bytes | None
+    seen: set[bytes] = field(default_factory=set)
+    """Ids of the requests that were answered in it."""
+
+    def admits(self, verified: VerifiedRequest) -> bool:
+        """Whether a follow-up comes from whom the session is for, for the same purpose."""
+        first, again = self.opened_by.request, verified.request
+        return (
+            verified.receiver == self.receiver
+            and again.account == self.account
+            and again.practitioner == first.practitioner
+            and again.role == first.role
+            and again.purpose == first.purpose
+            and set(again.actions) <= set(first.actions)
+        )
+
+
+class Sessions:
+    """The open sessions of one custodian, in memory: after a restart requesters ask anew."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._open: dict[bytes, Session] = {}
+
+    def add(self, session: Session, now: Instant) -> None:
+        """Open one; those that are over go."""
+        for id_ in [id_ for id_, one in self._open.items() if one.expires <= now]:
+            del self._open[id_]
+        self._open[session.id] = session
+
+    def find(self, id_: bytes, now: Instant) -> Session | None:
+        """An open session."""
+        found = self._open.get(id_)
+        return found if found is not None and now < found.expires else None
+
+    def close(self, id_: bytes) -> None:
+        """End one: what it stood on holds no more."""
+        self._open.pop(id_, None)
+
+    def __len__(self) -> int:
+        return len(self._open)
