@@ -48,6 +48,17 @@ class TooManyKeys(Refusal):
 REFUSALS: Final = (KeyNotProven, KeyKnown, KeyNotLive, LastKey, TooManyKeys)
 
 
+def check_first(
+    signer: SignerId, key: NewKey, chain: Digest, uses: Collection[KeyUse]
+) -> PublishedKey:
+    """`key` as it may be one of the first keys of `signer`, who has none yet.
+
+    Raises:
+        Refusal: not one of `uses`, or not proved.
+    """
+    return _check_proof(signer, key, chain, uses)[1]
+
+
 def check_new(
     view: View,
     signer: SignerId,
@@ -62,15 +73,22 @@ def check_new(
     Raises:
         Refusal: not one of `uses`, not proved, known already, or one too many.
     """
+    key_id, published = _check_proof(signer, key, chain, uses)
+    require(view.get(KEYS, signer, key_id) is None, KeyKnown)
+    live = sum(1 for _ in live_keys(view, signer, key.use))
+    require(live - replaces < MAX_LIVE_KEYS, TooManyKeys)
+    return published
+
+
+def _check_proof(
+    signer: SignerId, key: NewKey, chain: Digest, uses: Collection[KeyUse]
+) -> tuple[Digest, PublishedKey]:
     require(key.use in uses, KeyNotProven)
     try:
         key_id = check_possession(key, signer, chain)
     except BadSignature as error:
         raise KeyNotProven from error
-    require(view.get(KEYS, signer, key_id) is None, KeyKnown)
-    live = sum(1 for _ in live_keys(view, signer, key.use))
-    require(live - replaces < MAX_LIVE_KEYS, TooManyKeys)
-    return PublishedKey(use=key.use, algorithm=key.algorithm, public=key.public)
+    return key_id, PublishedKey(use=key.use, algorithm=key.algorithm, public=key.public)
 
 
 def check_replacement(

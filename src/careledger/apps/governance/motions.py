@@ -21,7 +21,7 @@ from careledger.apps.governance.commands import (
 from careledger.apps.governance.queries import active_members
 from careledger.ledger.application import Context
 from careledger.ledger.errors import Refusal, require
-from careledger.ledger.keyring import KeyKnown, KeyNotProven, check_new
+from careledger.ledger.keyring import KeyKnown, KeyNotProven, check_first
 from careledger.ledger.membership import SIGNERS, NetworkParameters, Status
 from careledger.ledger.record import MemberId
 from careledger.ledger.state import View
@@ -102,7 +102,7 @@ def _admit(motion: Admit, context: Context, view: View) -> MemberAdmitted:
     require(view.get(SIGNERS, member) is None, MemberTaken)
     require(any(key.use == "transaction" for key in motion.keys), KeyNotProven)
     uses = tuple(key.use for key in motion.keys if key.use != "claim")
-    keys = tuple(check_new(view, member, key, context.chain, uses) for key in motion.keys)
+    keys = tuple(check_first(member, key, context.chain, uses) for key in motion.keys)
     require(len({key.public for key in keys}) == len(keys), KeyKnown)
     return MemberAdmitted(
         member=member,

@@ -46,6 +46,7 @@ from careledger.apps.identity.state import ACCOUNTS, AccountRow, HolderKind
 from careledger.ledger.application import Context
 from careledger.ledger.errors import Refusal, require
 from careledger.ledger.keyring import (
+    check_first,
     check_new,
     check_replacement,
     check_retirement,
@@ -173,7 +174,7 @@ def _enrol(command: EnrolAccount, me: MemberId, context: Context, view: View) ->
         holder=command.holder,
         ial=command.ial,
         aal=command.aal,
-        key=check_new(view, account, command.key, context.chain, FIRST_USES),
+        key=check_first(account, command.key, context.chain, FIRST_USES),
         claim_until=until,
         at=context.time,
     )

@@ -40,4 +40,6 @@ PAGE = Page(
         commands.AssuranceSet: "{member} proofed the holder of {account} again, to level {ial}",
         commands.CredentialRolesSet: "{member} says that {account} now has the roles {roles}",
     },
+    formats={"since": "instant", "claim_until": "instant"},
+    absent={"name": "not on the ledger", "claim_until": "", "aal": "not stated", "roles": "none"},
 )
