@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,9 +53,17 @@ from careledger.apps.governance.rules import (
     VoteTooLong,
 )
 from careledger.ledger.errors import SignerSuspended, UnknownSigner
-from careledger.ledger.keyring import KeyNotProven
-from careledger.ledger.membership import NetworkParameters, parameters
+from careledger.ledger.genesis import (
+    Activation,
+    Genesis,
+    GenesisEvent,
+    genesis_changes,
+    load_genesis,
+)
+from careledger.ledger.keyring import KeyKnown, KeyNotProven
+from careledger.ledger.membership import NetworkParameters, live_key, parameters
 from careledger.ledger.record import MemberId
+from careledger.ledger.state import View
 from tests.apps.network import (
     ANA,
     HILLTOP,
@@ -62,6 +71,8 @@ from tests.apps.network import (
     NOW,
     RIVERSIDE,
     Network,
+    applications,
+    id_of,
     key,
     published,
 )
@@ -232,6 +243,13 @@ def test_a_new_member_proves_its_keys_and_has_one_for_transactions() -> None:
         network.refuse(RIVERSIDE, KeyNotProven, propose(motion))
 
 
+def test_a_new_members_key_is_named_once() -> None:
+    network = Network()
+    new = network.new_key(PLAINS, key(PLAINS))
+    motion = Admit(member=PLAINS, name="Plains", roles=(), keys=(new, new))
+    network.refuse(RIVERSIDE, KeyKnown, propose(motion))
+
+
 def test_a_patient_governs_nothing() -> None:
     network = Network()
     network.enrol_patient(RIVERSIDE, ANA)
@@ -280,3 +298,29 @@ def test_no_motion_carries_below_the_threshold(
     assert (found.outcome == "carried") == (approvals * 100 >= percent * 4)
     assert (found.outcome == "rejected") == ((4 - against) * 100 < percent * 4)
     assert has_role(network.view, HILLTOP, "provider") == (found.outcome != "carried")
+
+
+def test_a_genesis_file_is_a_list_of_what_happened() -> None:
+    applications_ = applications("governance")
+    admitted = MemberAdmitted(
+        member=RIVERSIDE,
+        name="Riverside",
+        roles=("provider",),
+        keys=(published(key(RIVERSIDE)),),
+        at=NOW,
+        gateway="https://riverside.example",
+    )
+    event = GenesisEvent(application="governance", event=msgspec.Raw(msgspec.json.encode(admitted)))
+    genesis = Genesis(
+        name="test",
+        time=NOW,
+        activations=(Activation(application="governance", version=1),),
+        parameters=NetworkParameters(),
+        events=(event,),
+    )
+    _, loaded = load_genesis(msgspec.json.encode(genesis))
+    view = View(None, genesis_changes(loaded, applications_))
+    found = member(view, RIVERSIDE)
+    assert found is not None
+    assert (found.status, found.roles, found.since) == ("active", ("provider",), NOW)
+    assert live_key(view, RIVERSIDE, id_of(key(RIVERSIDE))) is not None
