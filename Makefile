@@ -87,7 +87,7 @@ format: $(STAMPS)/project ## lay the code out as `make check` wants it
 
 bench: $(STAMPS)/project ## every performance goal: a ratio measured in one run
 	@for file in bench/bench_*.py; do \
-	    if test -f "$$file"; then echo "== $$file"; $(BIN)/python "$$file" || exit; fi; \
+	    name=$$(basename "$$file" .py); echo "== $$name"; $(BIN)/python -m "bench.$$name" || exit; \
 	done
 
 models: $(STAMPS)/project ## the FHIR R4 models, generated again from the official definitions

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cbor2
 
@@ -14,8 +15,11 @@ Headers = Mapping[Label, object]
 ALGORITHM, CONTENT_TYPE, KEY_ID, CWT_CLAIMS = 1, 3, 4, 15
 """Header labels (RFC 9052 3.1, RFC 9597)."""
 
-_SIGN1 = b"\xd2\x84"
-"""Tag 18, array of four."""
+_TAG = b"\xd2"
+"""Tag 18 (RFC 9052 4.2)."""
+
+_SIGN1 = _TAG + b"\x84"
+"""The tag, and an array of four."""
 
 _EMPTY_MAP = b"\xa0"
 
@@ -35,14 +39,22 @@ def encode_headers(headers: Headers) -> bytes:
     """Deterministic CBOR of a header map: keys by their encoded bytes (RFC 8949 4.2.1)."""
     if len(headers) > 23:  # noqa: PLR2004 - one-byte map head
         raise Malformed
-    pairs = sorted((cbor2.dumps(label), _encode_value(value)) for label, value in headers.items())
-    return bytes([0xA0 + len(pairs)]) + b"".join(key + value for key, value in pairs)
+    return cbor2.dumps(_in_order(headers))
 
 
-def _encode_value(value: object) -> bytes:
+def _in_order(value: object) -> object:
+    """`value` with every map's keys in the order of their encodings; the encoder keeps it."""
     if isinstance(value, dict):
-        return encode_headers(value)
-    return cbor2.dumps(value, canonical=True)
+        labels = sorted(value, key=_encode_label) if len(value) > 1 else value
+        return {label: _in_order(value[label]) for label in labels}
+    if isinstance(value, list):
+        return [_in_order(one) for one in value]
+    return value
+
+
+@lru_cache(maxsize=256, typed=True)  # the same few labels stand in every message
+def _encode_label(label: Label) -> bytes:
+    return cbor2.dumps(label)
 
 
 def decode_headers(data: bytes) -> Headers:
@@ -68,22 +80,15 @@ def _checked(headers: dict[Label, object]) -> dict[Label, object]:
 
 def sig_structure(protected: bytes, payload: bytes) -> bytes:
     """What is signed (RFC 9052 4.4): context, protected headers, no external data, payload."""
-    return b"\x84\x6aSignature1" + cbor2.dumps(protected) + b"\x40" + cbor2.dumps(payload)
+    return cbor2.dumps(["Signature1", protected, b"", payload])
 
 
 def encode_sign1(
     protected: bytes, payload: bytes | None, signature: bytes, unprotected: Headers | None = None
 ) -> bytes:
     """The tagged message; `payload` None means detached (RFC 9052 2)."""
-    return b"".join(
-        (
-            _SIGN1,
-            cbor2.dumps(protected),
-            encode_headers(unprotected) if unprotected else _EMPTY_MAP,
-            cbor2.dumps(payload),
-            cbor2.dumps(signature),
-        )
-    )
+    parts = [protected, _in_order(unprotected or {}), payload, signature]
+    return _TAG + cbor2.dumps(parts)
 
 
 def decode_sign1(data: bytes, *, unprotected: bool = False) -> Sign1:
