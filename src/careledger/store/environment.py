@@ -49,6 +49,16 @@ def open_for_reading(folder: Path) -> lmdb.Environment:
     )
 
 
+def make_name_durable(folder: Path) -> None:
+    """Sync the directory entries of a new store: a synced file without a name is lost."""
+    for directory in (folder, folder.parent):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def lock_folder(folder: Path) -> BinaryIO:
     """Hold `folder` for writing until the file is closed; the process's end closes it."""
     lock_file = (folder / "writer.lock").open("ab")

@@ -24,7 +24,7 @@ def failure(error: lmdb.Error | OSError, folder: Path) -> Unavailable:
         return StorageFull(f"the map of {folder} is full: open it with a larger map_size")
     if isinstance(error, lmdb.ReadersFullError):
         return Unavailable(f"too many processes read {folder}")
-    code = error.code if isinstance(error, lmdb.Error) else error.errno
+    code = getattr(error, "code", 0) if isinstance(error, lmdb.Error) else error.errno
     # LMDB reports a short write, which is how a disk fills up, as EIO.
     if code in _FULL or (code == errno.EIO and _is_nearly_full(folder)):
         return StorageFull(f"no space left for {folder}: free some and submit again")

@@ -3,7 +3,7 @@
 `spec/store.md` has the table. Numbers are eight bytes big-endian, so that they sort.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import lmdb
@@ -41,18 +41,29 @@ MAX_DATABASES = 16
 Databases = Mapping[str, "lmdb._Database"]  # noqa: SLF001 - its type has no public name
 
 
+Commit = Callable[["lmdb.Transaction[bytes]"], None]
+"""The durable step itself, so that tests can fail it."""
+
+
 def data_file(folder: Path) -> Path:
     """The one file that holds everything."""
     return folder / "data.mdb"
 
 
-def create_databases(environment: lmdb.Environment) -> None:
-    """Make the named databases that are not there yet, in one durable step."""
-    with environment.begin(write=True) as transaction:
+def create_databases(environment: lmdb.Environment, commit: Commit) -> None:
+    """Make the named databases, in one durable step, unless there is something already."""
+    if environment.stat()["entries"]:
+        return
+    transaction = environment.begin(write=True)
+    try:
         for name in DATABASES:
             database = environment.open_db(name.encode(), txn=transaction)
             if name == "meta":
                 transaction.put(FORMAT_KEY, FORMAT, db=database)
+        commit(transaction)
+    except BaseException:
+        transaction.abort()
+        raise
 
 
 def open_databases(environment: lmdb.Environment) -> Databases:

@@ -1,8 +1,8 @@
 """The node's own hold on its store: the one writer, and one durable step for each block."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,19 +17,18 @@ from careledger.ledger.state import Changes
 from careledger.ledger.state_root import Delta, Tree
 from careledger.ledger.transition import Applications, Closed, Header, Receipt
 from careledger.store import tiles
-from careledger.store.environment import lock_folder, open_for_writing
+from careledger.store.environment import lock_folder, make_name_durable, open_for_writing
 from careledger.store.failure import failure
 from careledger.store.layout import (
     GENESIS_KEY,
     MAP_BYTES,
+    Commit,
     create_databases,
     data_file,
     open_databases,
 )
 from careledger.store.snapshot import Snapshot
 from careledger.store.writing import write_block
-
-Commit = Callable[["lmdb.Transaction[bytes]"], None]
 
 _CHECK_READERS_EVERY = 64
 """Blocks between two looks for readers that died and hold pages."""
@@ -64,14 +63,15 @@ class Store:
         self._folder, self._map_size, self._commit = folder, map_size, commit
         self._process = os.getpid()
         self._lock = lock_folder(folder)
-        try:
-            self._environment = open_for_writing(folder, map_size)
-            self._recover()
-        except BaseException as error:
-            self._lock.close()
-            if isinstance(error, lmdb.Error):
+        with ExitStack() as opened:
+            opened.callback(self._lock.close)
+            try:
+                self._environment = open_for_writing(folder, map_size)
+                opened.callback(self._environment.close)
+                self._recover()
+            except lmdb.Error as error:
                 raise failure(error, folder) from error
-            raise
+            opened.pop_all()
 
     @classmethod
     def create(
@@ -81,6 +81,7 @@ class Store:
         applications: Applications,
         *,
         map_size: int = MAP_BYTES,
+        commit: Commit = lmdb.Transaction.commit,
     ) -> "Store":
         """Begin the chain of `genesis_file`; run again, it finishes what was begun.
 
@@ -93,10 +94,11 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             with lock_folder(folder), open_for_writing(folder, map_size) as environment:
-                create_databases(environment)
-        except lmdb.Error as error:
+                create_databases(environment, commit)
+            make_name_durable(folder)
+        except (lmdb.Error, OSError) as error:
             raise failure(error, folder) from error
-        store = cls(folder, map_size=map_size)
+        store = cls(folder, map_size=map_size, commit=commit)
         try:
             if store._latest is None:
                 delta = store.delta(changes)
@@ -236,7 +238,7 @@ class Store:
         """After a failed step: recover from the disk, and say whether the block is on it."""
         try:
             try:
-                self._environment.stat()
+                self._environment.begin().abort()
             except lmdb.Error:  # a failed write of LMDB's own root page ends the environment
                 self._environment.close()
                 self._environment = open_for_writing(self._folder, self._map_size)
