@@ -6,6 +6,7 @@ the server). Fractions of a second are dropped.
 
 from calendar import monthrange
 from datetime import UTC, date, datetime
+from math import floor
 from re import compile as regex
 from typing import Final
 
@@ -19,7 +20,6 @@ Span = tuple[int, int]
 
 _DAY: Final = 86_400
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE: Final = regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{2}:[0-9]{2})?")
 _DATE: Final = regex(
     r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?"
@@ -51,8 +51,7 @@ def instant(text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:  # 29 February of a common year passes the specification's pattern
         moment = datetime.fromisoformat(f"{text[:8]}28{text[10:]}")
-    passed = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-    return passed.days * _DAY + passed.seconds
+    return floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def search_span(text: str) -> Span | None:

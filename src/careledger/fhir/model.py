@@ -101,13 +101,20 @@ def _required(names: Names) -> Check:
 
 def _arrays(names: Names) -> Check:
     read, read_extensions = values_of(names), values_of(tuple(f"{name}_ext" for name in names))
+    none = (None,) * len(names)
 
     def check(model: object) -> None:
-        for name, values, extensions in zip(
-            names, read(model), read_extensions(model), strict=True
-        ):
-            if extensions is not None or (values is not None and None in values):
-                check_array(json_name(name), values, extensions)
+        arrays, extensions = read(model), read_extensions(model)
+        if extensions == none:
+            if arrays == none:
+                return
+            for array in arrays:
+                if array is not None and None in array:
+                    break
+            else:
+                return
+        for name, values, stand_ins in zip(names, arrays, extensions, strict=True):
+            check_array(json_name(name), values, stand_ins)
 
     return check
 
@@ -145,9 +152,13 @@ def _choice(name: str, members: Names, *, minimum: int) -> Check:
 def _targets(targets: Mapping[str, Names]) -> Check:
     read = values_of(tuple(targets))
     rules = [(name, frozenset(allowed)) for name, allowed in targets.items()]
+    none = (None,) * len(rules)
 
     def check(model: object) -> None:
-        for value, (name, allowed) in zip(read(model), rules, strict=True):
+        values = read(model)
+        if values == none:
+            return
+        for value, (name, allowed) in zip(values, rules, strict=True):
             if value is None:
                 continue
             for reference in value if type(value) is list else (value,):
