@@ -76,26 +76,30 @@ def _tell(names: Names, application: str, event: Record) -> tuple[Kind, str]:
             return "access", _disclosed(names, event)
         case AccessRefused():
             return "refusal", _refused(names, event)
-        case ReadsAnchored():
-            times = "once" if event.size == 1 else f"{event.size} times"
-            return "reads", (
-                f"{names.of(event.receiver)} looked {times} more into your records at "
-                f"{names.of(event.custodian)} (answer {event.number})."
-            )
-        case EmergencyStated():
-            return "emergency", (
-                f"{names.of(event.practitioner)} signed, at {names.of(event.custodian)}, for an "
-                f"emergency: {say.reason(event.reason)}."
-            )
-        case Acknowledged():
-            return "acknowledgement", (
-                f"{names.of(event.receiver)} confirmed what {names.of(event.custodian)} gave "
-                f"(answer {event.number})."
-            )
+        case ReadsAnchored() | EmergencyStated() | Acknowledged():
+            return _around(names, event)
         case ConsentGranted() | ConsentDenied() | ConsentRevoked():
             return "consent", _consent(names, event)
         case _:
             return "other", _other(names, application, event)
+
+
+def _around(
+    names: Names, event: ReadsAnchored | EmergencyStated | Acknowledged
+) -> tuple[Kind, str]:
+    """What happens before and after a disclosure."""
+    custodian = names.of(event.custodian)
+    match event:
+        case ReadsAnchored(receiver=receiver, size=size, number=number):
+            times = "once" if size == 1 else f"{size} times"
+            told = f"looked {times} more into your records at {custodian} (answer {number})."
+            return "reads", f"{names.of(receiver)} {told}"
+        case EmergencyStated(practitioner=practitioner, reason=reason):
+            told = f"signed, at {custodian}, for an emergency: {say.reason(reason)}."
+            return "emergency", f"{names.of(practitioner)} {told}"
+        case Acknowledged(receiver=receiver, number=number):
+            told = f"confirmed what {custodian} gave (answer {number})."
+            return "acknowledgement", f"{names.of(receiver)} {told}"
 
 
 def _disclosed(names: Names, event: Disclosed) -> str:
