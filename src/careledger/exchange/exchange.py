@@ -1,0 +1,107 @@
+"""The exchange of one gateway process: its parts put together, and what runs beside requests."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Final
+
+from careledger.exchange.acknowledge import Acknowledgements
+from careledger.exchange.answer import Custodian
+from careledger.exchange.ask import Requester
+from careledger.exchange.batching import Batcher
+from careledger.exchange.cabinet import SCHEMA, Cabinet
+from careledger.exchange.ingest import Ingestion
+from careledger.exchange.journal import FLUSH_READS, FLUSH_S, Journal
+from careledger.exchange.local import LocalAccess
+from careledger.exchange.log import Log
+from careledger.exchange.mailbox import Mailbox
+from careledger.exchange.organisation import Organisation
+from careledger.exchange.transport import Transport
+from careledger.ledger.errors import LedgerError, Unavailable
+from careledger.ledger.record import AccountId
+from careledger.vault.rows import SqliteRows
+
+LOOK_S: Final = 0.1
+"""How often the journal is looked at."""
+
+_log = logging.getLogger(__name__)
+
+
+class Exchange:
+    """Owns its files in `folder` and its tasks from `start` until `close`."""
+
+    def __init__(
+        self,
+        organisation: Organisation,
+        folder: Path,
+        transport: Transport,
+        *,
+        executor: Executor | None = None,
+    ) -> None:
+        """Put the parts together; `executor` checks bundles, in another process if it is one."""
+        cabinets = [
+            Cabinet(SqliteRows(folder / name, SCHEMA), organisation.keystore, organisation.member)
+            for name in ("mailbox.sqlite", "journal.sqlite", "acknowledgements.sqlite")
+        ]
+        self.organisation, self._cabinets = organisation, cabinets
+        self.mailbox = Mailbox(organisation, cabinets[0])
+        self.journal = Journal(organisation, cabinets[1])
+        self.acknowledgements = Acknowledgements(organisation, cabinets[2])
+        self.custodian = Custodian(organisation, self.mailbox, self.journal)
+        self.requester = Requester(organisation, self.mailbox, self.acknowledgements, transport)
+        self.local = LocalAccess(organisation, self.mailbox, self.journal)
+        self.log = Log(organisation)
+        self._batcher = Batcher(organisation)
+        self.ingestion = Ingestion(organisation, self._batcher, executor)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Finish what an earlier run left, and go on beside the requests."""
+        self._tasks = [
+            asyncio.create_task(self._batcher.run()),
+            asyncio.create_task(self._keep_journal()),
+            asyncio.create_task(self._repeat(self.acknowledgements.send, LOOK_S)),
+        ]
+
+    async def close(self) -> None:
+        """Stop, and anchor what was read; what cannot be now is at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self.journal.flush()
+        except LedgerError:
+            _log.warning("reads wait for the next start to be anchored")
+        for cabinet in self._cabinets:
+            cabinet.close()
+
+    def shred(self, account: AccountId) -> None:
+        """Erase the terms held of a patient whose records were shredded."""
+        self.mailbox.shred(account)
+
+    async def _keep_journal(self) -> None:
+        """Anchor every two seconds, or as soon as enough has been read."""
+        loop = asyncio.get_running_loop()
+        last = 0.0  # what an earlier run left is anchored at once
+        while True:
+            due = self.journal.waiting >= FLUSH_READS or loop.time() - last >= FLUSH_S
+            if self.journal.waiting and due:
+                await self._try(self.journal.flush)
+                last = loop.time()
+            await asyncio.sleep(LOOK_S)
+
+    async def _repeat(self, step: Callable[[], Awaitable[object]], every_s: float) -> None:
+        while True:
+            await self._try(step)
+            await asyncio.sleep(every_s)
+
+    async def _try(self, step: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await step()
+        except Unavailable:
+            await asyncio.sleep(1)
+        except LedgerError as error:
+            _log.exception("%s", type(error).__name__)
+            await asyncio.sleep(1)

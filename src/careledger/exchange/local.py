@@ -1,0 +1,106 @@
+"""Local access: the organisation's own people reading its own records, decided like any other.
+
+No grant is needed for treatment, payment and operations; a denial that names this organisation
+stops it. Each access is in the journal before it is released, and anchored in batches.
+"""
+
+from collections.abc import Sequence
+
+from careledger.apps.consent.queries import decide_workforce
+from careledger.exchange.asker import Asker, action_of, predicate_of
+from careledger.exchange.errors import AccessRefused
+from careledger.exchange.journal import Journal, Read
+from careledger.exchange.mailbox import Mailbox
+from careledger.exchange.organisation import Moment, Organisation
+from careledger.exchange.release import gather
+from careledger.ledger.commitment import RecordName
+from careledger.ledger.record import AccountId
+from careledger.mechanisms.messages import Query
+from careledger.mechanisms.policy import Denied, Permit, Use
+from careledger.vault.deposit import DIRECTORY_TYPES
+from careledger.vault.opening import Opened
+
+
+class LocalAccess:
+    """Reads inside one organisation."""
+
+    def __init__(self, organisation: Organisation, mailbox: Mailbox, journal: Journal) -> None:
+        """Decide by the terms in `mailbox`; note every access in `journal`."""
+        self._organisation, self._mailbox, self._journal = organisation, mailbox, journal
+
+    def open(self, asker: Asker, type_: str, id_: str, version: int | None = None) -> Opened | None:
+        """A resource, or one version of it; None if there is none or the patient withholds it.
+
+        Raises:
+            AccessRefused: the patient, or the purpose, does not allow it.
+            Stale: nothing was decided.
+        """
+        vault = self._organisation.vault
+        if type_ in DIRECTORY_TYPES:
+            found = vault.open_directory(type_, id_, version)
+            if found is not None:
+                return found
+        owner = vault.owner(type_, id_)
+        if owner is None or not owner.accounts:
+            return None
+        query = Query(type=type_, id=id_, version=version)
+        return next(iter(self._read(asker, owner.accounts, query)), None)
+
+    def search(self, asker: Asker, local: str, query: Query) -> list[Opened]:
+        """What the query finds of one patient; of all types if it names none.
+
+        Raises:
+            AccessRefused: the patient, or the purpose, does not allow it.
+            InvalidQuery: search parameters that are not answered here.
+            Stale: nothing was decided.
+        """
+        predicate_of(query)
+        patient = self._organisation.vault.patient(local)
+        if patient is None:
+            return []
+        return self._read(asker, [self._organisation.vault.account_of(patient)], query)
+
+    def _read(self, asker: Asker, accounts: Sequence[AccountId], query: Query) -> list[Opened]:
+        """Whoever is merged into another may have withheld it as either."""
+        with self._organisation.now() as now:
+            permits = [self._decide(asker, account, query, now) for account in accounts]
+            found = gather(self._organisation.vault, permits, query, now.time)
+            time = now.time
+        self._journal.note(
+            Read(
+                at=time,
+                account=accounts[0],
+                member=self._organisation.member,
+                practitioner=asker.practitioner,
+                role=asker.role,
+                purpose=asker.purpose,
+                records=tuple(map(self._name, found)),
+            )
+        )
+        return found
+
+    def _decide(self, asker: Asker, account: AccountId, query: Query, now: Moment) -> Permit:
+        mine = self._organisation.member
+        use = Use(
+            custodian=mine,
+            account=account,
+            requester=mine,
+            purpose=asker.purpose,
+            action=action_of(query),
+            time=now.time,
+            practitioner=asker.practitioner,
+            role=asker.role,
+        )
+        answer = decide_workforce(now.view, use, self._mailbox.terms_of(account))
+        if isinstance(answer, Denied):
+            raise AccessRefused(answer.dimensions)
+        return answer
+
+    def _name(self, opened: Opened) -> RecordName:
+        return RecordName(
+            custodian=self._organisation.member,
+            account=opened.account,
+            type=opened.type,
+            id=opened.id,
+            version=opened.version,
+        )
