@@ -1,5 +1,7 @@
 """Every durable write fails twice, persisted and not; and the process is killed anywhere."""
 
+import contextlib
+import itertools
 import os
 import random
 import signal
@@ -17,8 +19,9 @@ from careledger.ledger.errors import Unavailable
 from careledger.ledger.record import TransactionId
 from careledger.vault import schema
 from careledger.vault.commitments import CommittedBatch
-from careledger.vault.errors import VaultError
+from careledger.vault.errors import NeedsReplay, VaultError
 from careledger.vault.files import VaultFiles, open_vault, restore
+from careledger.vault.keystore import KeyStore
 from careledger.vault.rows import Found, Rows, SqliteRows, Step, Value
 from careledger.vault.vault import Vault
 
@@ -221,42 +224,53 @@ def test_a_rotation_interrupted_halfway_is_finished_later(tmp_path: Path) -> Non
         assert vault.open(own(ANA), "Observation", "a1", at=NOW) is not None
 
 
-def test_an_interrupted_restore_leaves_nothing_that_opens(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("act", ["write", "purge", "replace"])
+def test_an_interrupted_restore_leaves_nothing_that_opens_and_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str
 ) -> None:
-    """Fail each durable act of a restore; then begin it again."""
-    for name in ("live", "backup", "restored"):
+    store, backup = world.store(tmp_path), VaultFiles.under(tmp_path / "backup")
+    for name in ("live", "backup"):
         (tmp_path / name).mkdir()
-    store = world.store(tmp_path)
-    live, backup, restored = (
-        VaultFiles.under(tmp_path / name) for name in ("live", "backup", "restored")
-    )
-    with open_vault(live, store, ALPINE) as vault:
+    with open_vault(VaultFiles.under(tmp_path / "live"), store, ALPINE) as vault:
         vault.register(ANA_MRN, ANA)
         Story().put(vault, ANA_MRN, ("a1", observation("a1")))
         vault.backup_data(backup.data)
         vault.backup_keys(backup.keys)
-    inner = SqliteRows.write
-    for at in range(1, 20):
-        for persisted in (False, True):
-            fault = Fault(at, persisted)
+    owner: type[object] = Path if act == "replace" else SqliteRows
+    inner = getattr(owner, act)
+    for at, persisted in itertools.product(range(1, 100), (False, True)):
+        restored = VaultFiles.under(tmp_path / f"{at}-{persisted}")
+        restored.data.parent.mkdir()
+        fault = Fault(at, persisted)
 
-            def write(self: SqliteRows, steps: Sequence[Step], fault: Fault = fault) -> None:
-                fault.around(lambda: inner(self, steps))
+        def failing(*values: object, fault: Fault = fault, **named: object) -> None:
+            fault.around(lambda: inner(*values, **named))
 
-            with monkeypatch.context() as patch:
-                patch.setattr(SqliteRows, "write", write)
-                try:
-                    restore(restored, backup, store, ALPINE, [evidence(ANA)])
-                except Unavailable:
-                    assert not restored.data.exists()
-                    assert not restored.keys.exists()
-                    continue
-            assert fault.acts < at
-            with open_vault(restored, store, ALPINE) as vault:
-                assert vault.open(own(ANA), "Observation", "a1", at=NOW) is None
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, act, failing)
+            with contextlib.suppress(Unavailable):
+                restore(restored, backup, store, ALPINE, [evidence(ANA)])
+        if not is_restored(restored, store):
+            restore(restored, backup, store, ALPINE, [evidence(ANA)])
+            assert is_restored(restored, store)
+        if fault.acts < at:
+            assert at > 2
             return
     pytest.fail("the restore never came to an end")
+
+
+def is_restored(files: VaultFiles, store: KeyStore) -> bool:
+    """Whether it opens; if so, Ana must be gone. If not, it must be as a backup."""
+    if not files.data.exists() or not files.keys.exists():
+        return False
+    try:
+        with open_vault(files, store, ALPINE) as vault:
+            assert vault.open(own(ANA), "Observation", "a1", at=NOW) is None
+            assert vault.is_shredded(ANA)
+            assert vault.check() == []
+    except NeedsReplay:
+        return False
+    return True
 
 
 CHILD = """

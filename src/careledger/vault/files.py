@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,16 +45,12 @@ def open_vault(
         WrongVault: the files do not belong together, or to this member.
         NeedsReplay: one of them is a backup.
     """
-    with _locked(files):
-        data = SqliteRows(files.data, schema.DATA)
-        try:
-            keys = SqliteRows(files.keys, schema.KEYS)
-            try:
-                yield Vault(data, keys, store, custodian, index_entries=index_entries)
-            finally:
-                keys.close()
-        finally:
-            data.close()
+    with (
+        _locked(files),
+        closing(SqliteRows(files.data, schema.DATA)) as data,
+        closing(SqliteRows(files.keys, schema.KEYS)) as keys,
+    ):
+        yield Vault(data, keys, store, custodian, index_entries=index_entries)
 
 
 def restore(
@@ -66,40 +62,49 @@ def restore(
 ) -> None:
     """Bring a vault back from backups, without what was shredded since they were taken.
 
-    `shredded` is every `ShredRecords` of this custodian on the ledger. The copies become a vault
-    that opens only once all of it is done; interrupted, it is begun again from the start.
+    `shredded` is every `ShredRecords` of this custodian on the ledger. The files open only once all
+    of it is done; interrupted, `restore` is called again and begins anew.
 
     Raises:
         FileExistsError: there is a vault in `files`; nothing is overwritten.
         WrongVault: the backups do not belong together, or to this member.
     """
-    for path in (files.data, files.keys):
-        if path.exists():
-            raise FileExistsError(path.name)
     with _locked(files):
-        staged = VaultFiles(_copied(backup.data, files.data), _copied(backup.keys, files.keys))
-        data, keys = SqliteRows(staged.data, schema.DATA), SqliteRows(staged.keys, schema.KEYS)
-        try:
+        _check_free(files)
+        for copy, path in ((backup.data, files.data), (backup.keys, files.keys)):
+            _place(copy, path)
+        with (
+            closing(SqliteRows(files.data, schema.DATA)) as data,
+            closing(SqliteRows(files.keys, schema.KEYS)) as keys,
+        ):
             Vault(data, keys, store, custodian, replay=shredded)
             for rows in (data, keys):
-                rows.write([schema.CLEAR_BACKUP])
-                rows.purge(rewrite=False)
-        finally:
-            data.close()
-            keys.close()
-        for made, path in ((staged.keys, files.keys), (staged.data, files.data)):
-            made.replace(path)
-            sync_directory(path.parent)
+                rows.write([schema.CLEAR_MARKS])
 
 
-def _copied(backup: Path, path: Path) -> Path:
+def _check_free(files: VaultFiles) -> None:
+    """Nothing is in the way but what an interrupted restore left."""
+    existing = [path for path in (files.data, files.keys) if path.exists()]
+    unfinished = False
+    for path in existing:
+        with closing(SqliteRows(path, (schema.META,))) as rows:
+            unfinished |= schema.is_restoring(rows)
+    if existing and not unfinished:
+        raise FileExistsError(existing[0].name)
+
+
+def _place(copy: Path, path: Path) -> None:
+    """Put a copy of `copy` at `path`, marked so that it does not open yet."""
     staged = path.with_name(path.name + ".restoring")
-    for old in path.parent.glob(staged.name + "*"):  # what an interrupted restore left
+    for old in (*path.parent.glob(staged.name + "*"), *path.parent.glob(path.name + "-*")):
         old.unlink()
     os.close(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    shutil.copyfile(backup, staged)
+    shutil.copyfile(copy, staged)
     sync_file(staged)
-    return staged
+    with closing(SqliteRows(staged, (schema.META,))) as rows:
+        rows.write([schema.MARK_RESTORING])
+    staged.replace(path)
+    sync_directory(path.parent)
 
 
 @contextmanager

@@ -133,8 +133,10 @@ class Patients:
                 found.append(child)
         return found
 
-    def owner(self, ref: PatientRef) -> Owner:
-        """The patient's account, and the accounts of those it is merged into."""
+    def owner(self, ref: PatientRef) -> Owner | None:
+        """The patient's account, and those of whom it is merged into; None without a key."""
+        if ref != DIRECTORY and not self._is_here(ref):
+            return None
         accounts, at = list[AccountId](), ref
         while at != DIRECTORY:
             patient = self.patient(at)

@@ -13,8 +13,8 @@ from careledger.vault.errors import NeedsReplay, WrongVault
 from careledger.vault.rows import Rows, Step
 
 META: Final = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL)"
-"""What the file is: `format`, `vault` (16 random bytes, the same in both), `custodian`, and
-`backup` if it is a copy that no one may open before the shreddings are replayed."""
+"""What the file is: `format`, `vault` (16 random bytes, the same in both), `custodian`; `backup` if
+it is a copy, `restoring` while shreddings are replayed in it: then no one may open it."""
 
 DATA: Final = (
     META,
@@ -72,7 +72,10 @@ KEYS: Final = (
 
 FORMAT: Final = b"1"
 MARK_BACKUP: Final = Step("INSERT INTO meta VALUES ('backup', ?)", [(b"1",)])
-CLEAR_BACKUP: Final = Step("DELETE FROM meta WHERE name = ?", [("backup",)])
+MARK_RESTORING: Final = Step(
+    "INSERT INTO meta VALUES ('restoring', ?) ON CONFLICT DO NOTHING", [(b"1",)]
+)
+CLEAR_MARKS: Final = Step("DELETE FROM meta WHERE name = ?", [("backup",), ("restoring",)])
 
 
 def identify(vault: bytes, custodian: MemberId) -> Step:
@@ -87,6 +90,11 @@ def vault_id(rows: Rows) -> bytes | None:
     """Whose files these are; None if they are new."""
     found = rows.read("SELECT value FROM meta WHERE name = 'vault'")
     return bytes(found[0][0]) if found else None
+
+
+def is_restoring(rows: Rows) -> bool:
+    """Whether a restore began with this file and was interrupted."""
+    return bool(rows.read("SELECT 1 FROM meta WHERE name = 'restoring'"))
 
 
 def check_identity(rows: Rows, vault: bytes, custodian: MemberId, *, replaying: bool) -> None:
@@ -105,5 +113,5 @@ def check_identity(rows: Rows, vault: bytes, custodian: MemberId, *, replaying: 
         raise WrongVault("custodian", expected=custodian, actual=meta.get("custodian"))
     if meta.get("vault") != vault:
         raise WrongVault("the data and the keys are of two vaults")
-    if "backup" in meta and not replaying:
+    if not replaying and not meta.keys().isdisjoint(("backup", "restoring")):
         raise NeedsReplay("this is a backup: use restore")

@@ -104,7 +104,8 @@ class Vault:
         with self._lock:
             name = resource_name(self._patients.index_key, type_, id_)
             found = self._data.read("SELECT patient FROM objects WHERE name = ? LIMIT 1", [name])
-            return self._patients.owner(PatientRef(found[0][0])) if found else None
+            ref = PatientRef(found[0][0]) if found else None
+            return None if ref is None else self._patients.owner(ref)
 
     def merge(self, source: PatientRef, into: PatientRef, at: Instant) -> None:
         """From now on a permit for `into` opens what `source` has; nothing is sealed anew.
