@@ -3,11 +3,16 @@ import pytest
 from careledger.ledger.errors import Malformed, UnknownSigner
 from careledger.ledger.record import digest
 from careledger.ledger.state import View
-from careledger.ledger.statement import parse_statement, sign_statement, verify_statement
+from careledger.ledger.statement import (
+    ContentType,
+    parse_statement,
+    sign_statement,
+    verify_statement,
+)
 from tests.ledger.world import ANA, CHAIN, NOW, claims, first_state, key
 
-REQUEST = "application/vnd.careledger.request+cbor"
-EMERGENCY = "application/vnd.careledger.emergency+cbor"
+REQUEST: ContentType = "application/vnd.careledger.request+cbor"
+EMERGENCY: ContentType = "application/vnd.careledger.emergency+cbor"
 
 
 def test_a_statement_verifies_against_the_live_key_of_its_issuer() -> None:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import NoReturn
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_a_bug_in_a_rule_is_a_refusal_and_an_alarm_not_a_halt() -> None:
 
 @pytest.mark.parametrize("fatal", [MemoryError, RecursionError, OSError])
 def test_a_machine_at_its_limits_halts(fatal: type[Exception]) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object) -> NoReturn:
         raise fatal
 
     broken = {"toy": replace(APPLICATIONS["toy"], decide=fail)}

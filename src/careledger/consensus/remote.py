@@ -92,9 +92,7 @@ class RemoteNode:
     async def submit_many(self, raws: Sequence[bytes]) -> list[Ordered | Exception]:
         """Up to 500 at once; each has its receipt or its error, in order."""
         body = cbor2.dumps(list(raws))
-        answer = await self._send(
-            "POST", "/v1/transactions/batch", body, {"content-type": "application/cbor"}
-        )
+        answer = await self._send("POST", "/v1/batch", body, {"content-type": "application/cbor"})
         return [_outcome(one) for one in answer.json()]
 
     async def receipt(self, id_: bytes) -> Ordered | None:

@@ -48,7 +48,7 @@ def node_app(services: NodeServices, engine: Engine) -> Starlette:
     api = _Submission(services, engine)
     routes = [
         Route("/v1/transactions", api.submit, methods=["POST"]),
-        Route("/v1/transactions/batch", api.submit_batch, methods=["POST"]),
+        Route("/v1/batch", api.submit_batch, methods=["POST"]),
         *node_proofs.routes(services),
         Route("/v1/events", events(services), methods=["GET"]),
         Route("/v1/genesis", _genesis(services), methods=["GET"]),
@@ -60,7 +60,9 @@ def node_app(services: NodeServices, engine: Engine) -> Starlette:
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
-    return problem(error.status_code, error.detail)
+    answer = problem(error.status_code, error.detail)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 async def _ledger_error(request: Request, error: LedgerError) -> Response:

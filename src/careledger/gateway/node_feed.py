@@ -20,9 +20,9 @@ def events(services: NodeServices) -> Callable[[Request], Awaitable[Response]]:
     """`GET /v1/events?after=&limit=&wait=`: wait is how many seconds to stay for something new."""
 
     async def feed(request: Request) -> Response:
-        after = _query(request, "after", 0, 2**53)
-        limit = _query(request, "limit", 100, MAX_EVENTS)
-        wait = _query(request, "wait", 0, LONGEST_WAIT_S)
+        after = _query(request, "after", 0, (0, 2**53 - 1))
+        limit = _query(request, "limit", 100, (1, MAX_EVENTS))
+        wait = _query(request, "wait", 0, (0, LONGEST_WAIT_S))
         found = _read(services, after, limit)
         if wait and not found["events"]:
             await services.wait_for_block(float(wait))
@@ -32,10 +32,11 @@ def events(services: NodeServices) -> Callable[[Request], Awaitable[Response]]:
     return feed
 
 
-def _query(request: Request, name: str, default: int, limit: int) -> int:
+def _query(request: Request, name: str, default: int, between: tuple[int, int]) -> int:
     text = request.query_params.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or int(text[:20]) > limit:
-        raise HTTPException(400, f"{name} is a whole number of at most {limit}")
+    low, high = between
+    if not text.isascii() or not text.isdigit() or not low <= int(text[:20]) <= high:
+        raise HTTPException(400, f"{name} is a whole number from {low} to {high}")
     return int(text)
 
 
@@ -44,7 +45,7 @@ def _read(services: NodeServices, after: int, limit: int) -> dict[str, object]:
     with services.reader.snapshot() as committed:
         size = committed.latest().size
         if after > size:
-            raise HTTPException(400, f"after is at most {size}")
+            raise HTTPException(404, f"after is beyond the log: at most {size} now")
         following = size
         for index, receipt in committed.receipts(after):
             if len(found) == limit:

@@ -23,6 +23,7 @@ from careledger.ledger.transition import Receipt
 from careledger.store.snapshot import Snapshot
 
 MAX_ENTRIES = 1_000
+MAX_DIGITS = 16
 
 Read = Callable[[Request, Snapshot], Response]
 Handler = Callable[[Request], Awaitable[Response]]
@@ -86,12 +87,19 @@ def _index(request: Request, committed: Snapshot) -> int:
     return index
 
 
-def _number(request: Request, name: str, default: int | None, limit: int) -> int:
+def _position(
+    request: Request, name: str, default: int | None, limit: int, *, least: int = 0
+) -> int:
+    """A log position or size from the query; one beyond the log is not there yet."""
     text = request.query_params.get(name)
     if text is None and default is not None:
         return default
-    if text is None or not text.isascii() or not text.isdigit() or int(text[:20]) > limit:
-        raise HTTPException(400, f"{name} is a whole number of at most {limit}")
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
+        raise HTTPException(400, f"{name} is a whole number below 2**53")
+    if int(text) < least:
+        raise HTTPException(400, f"{name} is at least {least}")
+    if int(text) > limit:
+        raise HTTPException(404, f"{name} is beyond the log: at most {limit} now")
     return int(text)
 
 
@@ -141,27 +149,24 @@ def _checkpoint(services: NodeServices, request: Request, committed: Snapshot) -
 
 
 def _inclusion(services: NodeServices, request: Request, committed: Snapshot) -> Response:
-    size = _number(request, "size", committed.latest().size, committed.latest().size)
-    index = _number(request, "index", None, size - 1)
+    size = _position(request, "size", committed.latest().size, committed.latest().size, least=1)
+    index = _position(request, "index", None, size - 1)
     path = inclusion_proof(index, size, committed.subtree)
     return JSONResponse({"index": index, "size": size, "path": [one.hex() for one in path]})
 
 
 def _consistency(services: NodeServices, request: Request, committed: Snapshot) -> Response:
-    second = _number(request, "second", committed.latest().size, committed.latest().size)
-    first = _number(request, "first", None, second)
-    if first < 1:
-        raise HTTPException(400, "first is at least 1")
+    size = committed.latest().size
+    second = _position(request, "second", size, size, least=1)
+    first = _position(request, "first", None, second, least=1)
     path = consistency_proof(first, second, committed.subtree)
     return JSONResponse({"first": first, "second": second, "path": [one.hex() for one in path]})
 
 
 def _entries(services: NodeServices, request: Request, committed: Snapshot) -> Response:
     size = committed.latest().size
-    begin = _number(request, "begin", None, size)
-    end = _number(request, "end", min(size, begin + MAX_ENTRIES), size)
-    if not begin <= end <= begin + MAX_ENTRIES:
-        raise HTTPException(400, f"ask for at most {MAX_ENTRIES} entries, begin before end")
+    begin = _position(request, "begin", None, size)
+    end = max(begin, min(_position(request, "end", size, size), begin + MAX_ENTRIES))
     found = [base64.b64encode(entry).decode() for entry in committed.entries(begin, end)]
     return JSONResponse({"begin": begin, "end": end, "entries": found})
 

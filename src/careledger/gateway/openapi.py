@@ -70,7 +70,7 @@ def _query(name: str, schema: Json, *, required: bool = False) -> Json:
 def _get(summary: str, answer: Json, *parameters: Json, missing: bool = False) -> Json:
     responses = {"200": answer, "400": _problem("a parameter is wrong; `title` says which")}
     if missing:
-        responses["404"] = _problem("not in the ledger")
+        responses["404"] = _problem("not in the ledger, or not yet")
     responses["503"] = _problem("the node cannot answer now; try again")
     return {"get": {"summary": summary, "parameters": list(parameters), "responses": responses}}
 
@@ -120,7 +120,7 @@ def _submission() -> Json:
             "415": _problem("not application/cbor"),
         },
     }
-    return {"/v1/transactions": {"post": single}, "/v1/transactions/batch": {"post": batch}}
+    return {"/v1/transactions": {"post": single}, "/v1/batch": {"post": batch}}
 
 
 def _transactions() -> Json:
@@ -157,19 +157,22 @@ def _log() -> Json:
             "Inclusion proof of a log entry (RFC 9162 2.1.3)",
             _json("the path", _object(index=COUNT, size=COUNT, path=PATH)),
             _query("index", _SAFE, required=True),
-            _query("size", _SAFE),
+            _query("size", {**_SAFE, "minimum": 1}),
+            missing=True,
         ),
         "/v1/log/consistency": _get(
             "Consistency proof between two sizes (RFC 9162 2.1.4)",
             _json("the path", _object(first=COUNT, second=COUNT, path=PATH)),
-            _query("first", _SAFE, required=True),
-            _query("second", _SAFE),
+            _query("first", {**_SAFE, "minimum": 1}, required=True),
+            _query("second", {**_SAFE, "minimum": 1}),
+            missing=True,
         ),
         "/v1/log/entries": _get(
             "Up to 1,000 log entries",
             _json("the entries", _object(begin=COUNT, end=COUNT, entries={"type": "array"})),
             _query("begin", _SAFE, required=True),
             _query("end", _SAFE),
+            missing=True,
         ),
     }
 
@@ -195,6 +198,7 @@ def _rest() -> Json:
             _query("after", _SAFE),
             _query("limit", limit),
             _query("wait", wait),
+            missing=True,
         ),
         "/v1/genesis": _get("The genesis file", _json("genesis", {"type": "object"})),
         "/v1/health": _get("Whether this node can commit", _json("health", health)),
