@@ -19,6 +19,8 @@ class Asker:
     purpose: Purpose
     practitioner: AccountId | None = None
     role: Role | None = None
+    account: AccountId | None = None
+    """The patient, where it is the patient who asks; then there is neither person nor role."""
 
 
 def action_of(query: Query) -> Action:

@@ -1,12 +1,13 @@
 """Local access: the organisation's own people reading its own records, decided like any other.
 
 No grant is needed for treatment, payment and operations; a denial that names this organisation
-stops it. Each access is in the journal before it is released, and anchored in batches.
+stops it. Patients read their own record, and nothing else. Each access is in the journal before
+it is released, and anchored in batches.
 """
 
 from collections.abc import Sequence
 
-from careledger.apps.consent.queries import decide_workforce
+from careledger.apps.consent.queries import decide_own_access, decide_workforce
 from careledger.exchange.asker import Asker, action_of, predicate_of
 from careledger.exchange.errors import AccessRefused
 from careledger.exchange.journal import Journal, Read
@@ -46,8 +47,22 @@ class LocalAccess:
         query = Query(type=type_, id=id_, version=version)
         return next(iter(self._read(asker, owner.accounts, query)), None)
 
-    def search(self, asker: Asker, local: str, query: Query) -> list[Opened]:
+    def directory(self, query: Query) -> list[Opened]:
+        """What the query finds of what belongs to no patient; nothing has to be decided.
+
+        Raises:
+            InvalidQuery: search parameters that are not answered here.
+        """
+        vault = self._organisation.vault
+        found = (
+            vault.open_directory(e.type, e.id) for e in vault.search_directory(predicate_of(query))
+        )
+        return [one for one in found if one is not None]
+
+    def search(self, asker: Asker, local: str | None, query: Query) -> list[Opened]:
         """What the query finds of one patient; of all types if it names none.
+
+        `local` is None where patients ask for their own record.
 
         Raises:
             AccessRefused: the patient, or the purpose, does not allow it.
@@ -55,15 +70,15 @@ class LocalAccess:
             Stale: nothing was decided.
         """
         predicate_of(query)
-        patient = self._organisation.vault.patient(local)
-        if patient is None:
-            return []
-        return self._read(asker, [self._organisation.vault.account_of(patient)], query)
+        vault = self._organisation.vault
+        patient = None if local is None else vault.patient(local)
+        account = asker.account if local is None else patient and vault.account_of(patient)
+        return [] if account is None else self._read(asker, [account], query)
 
     def _read(self, asker: Asker, accounts: Sequence[AccountId], query: Query) -> list[Opened]:
         """Whoever is merged into another may have withheld it as either."""
         with self._organisation.now() as now:
-            permits = [self._decide(asker, account, query, now) for account in accounts]
+            permits = self._permits(asker, accounts, query, now)
             found = gather(self._organisation.vault, permits, query, now.time)
             time = now.time
         self._journal.note(
@@ -79,6 +94,15 @@ class LocalAccess:
         )
         return found
 
+    def _permits(
+        self, asker: Asker, accounts: Sequence[AccountId], query: Query, now: Moment
+    ) -> list[Permit]:
+        if asker.account is None:
+            return [self._decide(asker, account, query, now) for account in accounts]
+        if asker.account not in accounts:
+            raise AccessRefused(("person",))
+        return [self._decide(asker, asker.account, query, now)]
+
     def _decide(self, asker: Asker, account: AccountId, query: Query, now: Moment) -> Permit:
         mine = self._organisation.member
         use = Use(
@@ -91,7 +115,10 @@ class LocalAccess:
             practitioner=asker.practitioner,
             role=asker.role,
         )
-        answer = decide_workforce(now.view, use, self._mailbox.terms_of(account))
+        if asker.account is not None:
+            answer = decide_own_access(now.view, use, asker.account)
+        else:
+            answer = decide_workforce(now.view, use, self._mailbox.terms_of(account))
         if isinstance(answer, Denied):
             raise AccessRefused(answer.dimensions)
         return answer

@@ -96,6 +96,12 @@ class Vault:
         with self._lock:
             return self._patients.patient(patient).account
 
+    def patients(self) -> list[tuple[str, AccountId]]:
+        """Local id and account of every patient."""
+        with self._lock:
+            found = map(self._patients.patient, self._patients.all())
+            return [(patient.card.local, patient.account) for patient in found]
+
     def owner(self, type_: str, id_: str) -> Owner | None:
         """Whose the resource is, for whoever must decide before it may be opened.
 
