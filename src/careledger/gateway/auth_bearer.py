@@ -1,0 +1,47 @@
+"""Whose token a request carries. Each request looks at committed state again."""
+
+from typing import Final
+
+from starlette.requests import Request
+
+from careledger.gateway.auth_caller import Caller, is_in_good_standing
+from careledger.gateway.auth_scopes import Interaction
+from careledger.gateway.outcome import Refused
+from careledger.gateway.services import GatewayServices
+
+_NO_TOKEN: Final = {"WWW-Authenticate": "Bearer"}
+_BAD_TOKEN: Final = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+_SCOPE: Final = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
+
+
+def caller_of(request: Request, services: GatewayServices) -> Caller:
+    """Who asks; rotation and suspension end a token with the block that orders them.
+
+    Raises:
+        Refused: 401, no token, or one that counts no more.
+        Stale: the newest block is too old to know.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Refused(401, "login", "send an access token", _NO_TOKEN)
+    with services.organisation.now() as now:
+        caller = services.tokens.find(token.strip(), now.time)
+        member = services.organisation.member
+        if caller is None or not is_in_good_standing(now.view, member, caller.identity):
+            raise Refused(401, "expired", "the access token does not count any more", _BAD_TOKEN)
+    return caller
+
+
+def require_scope(caller: Caller, type_: str, *interactions: Interaction) -> None:
+    """Refuse what none of the token's scopes names.
+
+    Raises:
+        Refused: 403.
+    """
+    if not all(caller.scopes.allow(type_, one) for one in interactions):
+        raise insufficient_scope()
+
+
+def insufficient_scope() -> Refused:
+    """403: the token is not for this."""
+    return Refused(403, "forbidden", "the token's scope does not reach this", _SCOPE)
