@@ -35,6 +35,7 @@ from tests.example_log import (
     example_log,
     opening,
 )
+from tests.ledger import vectors as core
 
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT / "tests" / "vectors"
@@ -142,6 +143,9 @@ def export_bundle() -> Vector:
 
 
 ALL = {
+    "transaction": core.transaction,
+    "state": core.state,
+    "block": core.block,
     "log": log,
     "checkpoint": checkpoint,
     "receipt": receipt,
