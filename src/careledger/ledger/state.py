@@ -216,8 +216,7 @@ class View:
         for layer in reversed(self._layers):
             laid.update((key, row) for key, row in layer.items() if key.startswith(prefix))
         if not laid:
-            yield from self._reader.scan(prefix)
-            return
+            return self._reader.scan(prefix)
         beneath = (pair for pair in self._reader.scan(prefix) if pair[0] not in laid)
         above = sorted((key, row) for key, row in laid.items() if row is not None)
-        yield from heapq.merge(beneath, above)
+        return heapq.merge(beneath, above)

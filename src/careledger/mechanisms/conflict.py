@@ -30,24 +30,24 @@ def resolve(use: Use, consents: Consents, terms_of: TermsOf) -> tuple[Permit, ..
     """One permit for each grant that may serve as basis, electronic ones first; or the refusal."""
     matching = [pair for pair in consents if pair[1].matches(use)]
     denials = [pair for pair in matching if pair[1].kind == "denial"]
-    if any(envelope.terms is None for _, envelope in denials):
-        return Denied(use=use, dimensions=("denial",), rule="denial")
+    for _, denial in denials:
+        if denial.terms is None:
+            return Denied(use=use, dimensions=("denial",), rule="denial")
     grants = usable(matching, consents, use)
     opened = _open(denials + grants, terms_of)
     if opened is None:
         return Denied(use=use, dimensions=("terms",), rule="terms-missing")
     if not grants:
         return _nearest(use, consents)
-    against = tuple(opened[key] for key, _ in denials)
-    if not any(_is_about_everything(terms, use) for terms in against):
-        permits = tuple(
-            _permit(use, key, envelope, opened[key], against)
-            for key, envelope in grants
-            if _has_something(opened[key], use)
-        )
-        if permits:
-            return permits
-    return Denied(use=use, dimensions=("terms",), rule="terms")
+    against = tuple([opened[key] for key, _ in denials])
+    permits = [
+        _permit(use, key, envelope, opened[key], against)
+        for key, envelope in grants
+        if _has_something(opened[key], use)
+    ]
+    if not permits or (against and _leave_nothing(against, use)):
+        return Denied(use=use, dimensions=("terms",), rule="terms")
+    return tuple(permits)
 
 
 def _permit(
@@ -65,11 +65,11 @@ def _permit(
 
 def usable(matching: Consents, consents: Consents, use: Use) -> list[tuple[bytes, Envelope]]:
     """The grants among `matching` that count: electronic first, then paper where paper may."""
-    grants = [pair for pair in matching if pair[1].kind == "grant"]
-    paper = [pair for pair in grants if pair[1].form == "paper"]
-    if not paper:
-        return grants
-    own = [pair for pair in grants if pair[1].form == "electronic"]
+    own: list[tuple[bytes, Envelope]] = []
+    paper: list[tuple[bytes, Envelope]] = []
+    for pair in matching:
+        if pair[1].kind == "grant":
+            (paper if pair[1].form == "paper" else own).append(pair)
     return own + [pair for pair in paper if not _is_set_aside(pair[1], consents, use)]
 
 
@@ -110,20 +110,25 @@ def _open(pairs: Iterable[tuple[bytes, Envelope]], terms_of: TermsOf) -> dict[by
 
 def _has_something(grant: Terms, use: Use) -> bool:
     """Whether a grant permits anything at all in this use."""
-    if not grant.exceptions:
-        return grant.base.concerns(use)
-    speaking = [one for one in (grant.base, *grant.exceptions) if one.concerns(use)]
-    if any(one.effect == "deny" and one.is_about_all() for one in speaking):
-        return False
-    return any(one.effect == "permit" for one in speaking)
+    found = False
+    for one in (grant.base, *grant.exceptions):
+        if one.concerns(use):
+            if one.effect == "permit":
+                found = True
+            elif one.is_about_all():
+                return False
+    return found
 
 
-def _is_about_everything(denial: Terms, use: Use) -> bool:
-    """Whether a denial forbids every resource in this use."""
-    speaking = [one for one in (denial.base, *denial.exceptions) if one.concerns(use)]
-    return any(one.effect == "deny" and one.is_about_all() for one in speaking) and not any(
-        one.effect == "permit" for one in speaking
-    )
+def _leave_nothing(denials: Iterable[Terms], use: Use) -> bool:
+    """Whether one of `denials` forbids every resource in this use."""
+    for denial in denials:
+        speaking = [one for one in (denial.base, *denial.exceptions) if one.concerns(use)]
+        if any(one.effect == "deny" and one.is_about_all() for one in speaking) and not any(
+            one.effect == "permit" for one in speaking
+        ):
+            return True
+    return False
 
 
 def _nearest(use: Use, consents: Consents) -> Denied:

@@ -237,15 +237,23 @@ def _is(actor: Actor, use: Asker, effect: Effect) -> bool:
 
 
 def _labelled(wanted: Sequence[str], found: Sequence[str], *, against: bool) -> bool:
-    level = max((_LEVELS.find(label[-1]) for label in found if _is_level(label)), default=-1)
     for label in wanted:
         if _is_level(label):
-            asked = _LEVELS.find(label[-1])
+            asked, level = _LEVELS.find(label[-1]), _highest(found)
             if level == asked or (against and level > asked):
                 return True
-        elif label in found or any(label in _WIDER_LABEL.get(one, ()) for one in found):
+        elif label in found:
             return True
+        else:
+            for one in found:
+                if label in _WIDER_LABEL.get(one, ()):
+                    return True
     return False
+
+
+def _highest(found: Sequence[str]) -> int:
+    """A resource is as confidential as its highest label says."""
+    return max((_LEVELS.find(label[-1]) for label in found if _is_level(label)), default=-1)
 
 
 def _is_level(label: str) -> bool:

@@ -16,7 +16,7 @@ from careledger.ledger.statement import sign_statement
 from careledger.mechanisms.deadline import day_of
 from careledger.mechanisms.policy import Denied, Permit, Use
 from careledger.mechanisms.terms import Facts, OpenedTerms, Terms, commit, open_terms
-from tests.apps.network import ANA, CHAIN, DR_CHO, HILLTOP, LAKEVIEW, RIVERSIDE, Network
+from tests.apps.network import ANA, BEN, CHAIN, DR_CHO, HILLTOP, LAKEVIEW, RIVERSIDE, Network
 
 DR_DIAZ, NURSE_EMO, DR_FINN = (AccountId("@" + letter * 26) for letter in "def")
 """Dr Diaz works at Lakeview; nurse Emo and Dr Finn stand at Riverside's desk."""
@@ -140,4 +140,4 @@ class ConsentNetwork(Network):
         return "permit" if isinstance(answer, Permit) else " ".join(answer.dimensions)
 
 
-__all__ = ["ANA", "CHAIN", "DR_CHO", "HILLTOP", "LAKEVIEW", "RIVERSIDE", "MemberId"]
+__all__ = ["ANA", "BEN", "CHAIN", "DR_CHO", "HILLTOP", "LAKEVIEW", "RIVERSIDE", "MemberId"]

@@ -15,7 +15,7 @@ from careledger.mechanisms.conflict import (
     usable,
 )
 from careledger.mechanisms.emergency import VerifiedEmergency, break_glass
-from careledger.mechanisms.envelope import Envelope
+from careledger.mechanisms.envelope import Envelope, stored_envelope
 from careledger.mechanisms.policy import Denied, Permit, Use, own_access
 from careledger.mechanisms.terms import Facts
 from careledger.mechanisms.workforce import workforce
@@ -102,10 +102,7 @@ def explain(
 def consents(view: View, account: str) -> Consents:
     """Every consent ever given under `account`, ended ones too, in the order of their ids."""
     prefix = CONSENTS.prefix(account)
-    return [
-        (CONSENTS.last(at, prefix), decode_trusted(row, Envelope))
-        for at, row in view.raw_scan(prefix)
-    ]
+    return [(CONSENTS.last(at, prefix), stored_envelope(row)) for at, row in view.raw_scan(prefix)]
 
 
 def consent(view: View, account: str, consent_id: bytes) -> Envelope | None:
