@@ -57,6 +57,10 @@ class Ingestion:
         """
         return await self._take(await self._elsewhere(parse_bundle, data))
 
+    async def take(self, bundle: Bundle) -> list[Outcome]:
+        """Like `bundle`, for one that has been taken apart."""
+        return await self._take(bundle)
+
     async def stream(self, bundles: Iterable[bytes]) -> AsyncIterator[list[Outcome] | FhirError]:
         """Take many bundles in, in order; the next is taken apart while the last is stored."""
         ahead: asyncio.Task[Bundle | FhirError] | None = None

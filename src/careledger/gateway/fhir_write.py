@@ -1,5 +1,6 @@
 """The FHIR door, inwards: bundles and single resources, taken in as they are or refused whole."""
 
+import asyncio
 from typing import Final
 
 from starlette.requests import Request
@@ -7,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from careledger.exchange.outcome import Outcome
-from careledger.fhir.bundle import Kind, Verb, parse_bundle
+from careledger.fhir.bundle import Verb, parse_bundle
 from careledger.fhir.errors import WrongType
 from careledger.fhir.outcome import outcome_of
 from careledger.fhir.resource import MAXIMUM_BYTES, resource_type
@@ -55,10 +56,12 @@ class _Writes:
         caller = self._writer(request)
         check_content_type(request)
         data = await read_body(request, MAXIMUM_BYTES)
-        kind = _check_scopes(caller, data)
-        outcomes = await self._services.exchange.ingestion.bundle(data)
-        body = response_bundle(kind, [_answer(one) for one in outcomes])
-        return fhir_response(body)
+        bundle = await asyncio.to_thread(parse_bundle, data)
+        for entry in bundle.entries:
+            if entry.error is None:
+                require_scope(caller, entry.type, _NEEDS[entry.method])
+        outcomes = await self._services.exchange.ingestion.take(bundle)
+        return fhir_response(response_bundle(bundle.type, [_answer(one) for one in outcomes]))
 
     async def create(self, request: Request) -> Response:
         """A new resource; its id is given here."""
@@ -119,20 +122,6 @@ class _Writes:
                 headers["ETag"] = etag(outcome.version)
             headers["Location"] = place
         return fhir_response(b"", outcome.status, headers)
-
-
-def _check_scopes(caller: Caller, data: bytes) -> Kind:
-    """The kind of bundle, once the token's scopes reach every entry of it.
-
-    Raises:
-        Refused: they do not.
-        FhirError: not a transaction or batch.
-    """
-    bundle = parse_bundle(data)
-    for entry in bundle.entries:
-        if entry.error is None:
-            require_scope(caller, entry.type, _NEEDS[entry.method])
-    return bundle.type
 
 
 def _answer(outcome: Outcome) -> Answer:
