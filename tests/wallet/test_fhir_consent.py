@@ -96,7 +96,7 @@ PCF: dict[str, list[Asked]] = {
     "ex-consent-intermediate-not-timeframe": [
         (TREAT, ALCOHOL, "terms"),
         (TREAT, NORMAL, "permit"),
-        (TREAT, "ex-encounter", "terms"),  # undated: ADR 0302, difference 3
+        (TREAT, "ex-encounter", "terms"),  # undated: ADR 0041, row 3
     ],
     "ex-consent-intermediate-authoredby": [
         (TREAT, NORMAL, "terms"),
@@ -122,7 +122,7 @@ PCF: dict[str, list[Asked]] = {
         (TREAT, "of no encounter", "terms"),
     ],
     "ex-consent-intermediate-not-data": [(TREAT, ALCOHOL, "terms"), (TREAT, NORMAL, "permit")],
-    "ex-consent-intermediate-purpose": [  # FooBar, agreed to be CLINTRCH: ADR 0302, difference 1
+    "ex-consent-intermediate-purpose": [  # FooBar, agreed to be CLINTRCH: ADR 0041, row 1
         (PROJECT | RESEARCHER, NORMAL, "permit"),
         (PROJECT, NORMAL, "grantee"),
         (TREAT | RESEARCHER, NORMAL, "purpose"),
@@ -239,7 +239,7 @@ LEAP_ACTORS = {
 }
 LEAP_DIFFERS = {
     # Without purposes a FHIR consent is for any; here it is for TREAT, HPAYMT, HOPERAT. Both
-    # deny, LEAP by its nested provision, we because nothing was granted: ADR 0302, difference 2.
+    # deny, LEAP by its nested provision, we because nothing was granted: ADR 0041, row 2.
     "active optin consent with blacklisted purpose of use": ("CONSENT_DENY", "purpose"),
     "active optin consent with array of provisions": ("CONSENT_DENY", "purpose"),
 }
@@ -285,6 +285,23 @@ def test_leap(case: dict[str, Any]) -> None:
         assert set(answer.dimensions) <= expected[case["decision"]["decision"]]
         if case["test"] in LEAP_DIFFERS:
             assert LEAP_DIFFERS[case["test"]][1] == " ".join(answer.dimensions)
+
+
+def test_all_criteria_of_a_provision_must_hold(shared_data: Path) -> None:
+    """LEAP lists what to redact flat; FHIR R4 wants every criterion met: ADR 0041, row 5."""
+    [case] = [one for one in leap_cases() if "label and content class" in one["test"]]
+    now, _ = span_of(case["now"])
+    assert now is not None
+    network = ConsentNetwork(time=now)
+    sign(network, read_consent(case["consents"][0]["resource"], DIRECTORY))
+    asked = {"requester": leap_member(case), "practitioner": None}
+    restricted = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality|R"
+    for type_, labels, then in (
+        ("MedicationStatement", (restricted,), "terms"),
+        ("MedicationStatement", (), "permit"),
+        ("Observation", (restricted,), "permit"),
+    ):
+        assert network.answer(Facts(type=type_, labels=labels), **asked) == then
 
 
 def redacted(permit: Permit) -> set[str]:

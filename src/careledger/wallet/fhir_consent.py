@@ -97,7 +97,7 @@ def read_consent(resource: Json, directory: Directory) -> tuple[Draft, ...]:
 def _check(resource: Json) -> None:
     if resource.get("resourceType") != "Consent":
         raise UnreadableConsentError("resourceType")
-    for element in ("modifierExtension", "implicitRules"):  # FHIR R4 2.5.4, 2.26.1
+    for element in ("modifierExtension", "implicitRules"):  # whoever ignores these errs
         if element in resource:
             raise UnreadableConsentError(element)
     if resource.get("status") != "active":
