@@ -6,6 +6,7 @@ import hmac
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from careledger.ledger.commitment import (
     Batch,
@@ -17,9 +18,9 @@ from careledger.ledger.commitment import (
     verify_opening,
 )
 from careledger.ledger.entry import TransactionEntry
-from careledger.ledger.errors import ProofError
+from careledger.ledger.errors import Malformed, ProofError
 from careledger.ledger.merkle import leaf_hash, root
-from careledger.ledger.record import Digest, encode
+from careledger.ledger.record import Digest, decode, encode
 from tests.example_log import (
     ANA,
     COMMITTED,
@@ -135,3 +136,10 @@ def test_a_name_says_whose_record_it_is() -> None:
     )
     assert commit(other, SALTS[0], RESOURCES[0]) not in names
     assert batch().root == Digest(opening(0).root)
+
+
+def test_an_owner_is_an_account_to_its_last_byte() -> None:
+    name = RecordName(custodian="plains", account=ANA, type="Patient", id="1", version=1)
+    for account in (ANA + "\n", "\n"):
+        with pytest.raises(Malformed):
+            decode(encode(replace(name, account=account)), RecordName)

@@ -42,6 +42,31 @@ def test_true_is_not_one_and_order_counts() -> None:
             decode_headers(bytes.fromhex(data))
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        "a10f" + "a1f500",  # true posing as 1 in a nested map
+        "a10f" + "81a1f500",  # and in a map within a list
+        "a101" + "f97e00",
+        "a101" + "f7",
+        "a101" + "e0",
+    ],
+)
+def test_only_plain_values_stand_in_headers_at_any_depth(data: str) -> None:
+    with pytest.raises(Malformed):
+        decode_headers(bytes.fromhex(data))
+
+
+def test_shared_references_neither_unfold_nor_turn_in_circles() -> None:
+    itself = bytes.fromhex("a10f" + "d81c81" + "d81d00")
+    unfolded = "d81c8100"  # each level refers fifteen times to the one below: 16**12 values
+    for level in range(12, 0, -1):
+        unfolded = "d81c90" + unfolded + f"d81d{level:02x}" * 15
+    for data in (itself, bytes.fromhex("a10f" + unfolded)):
+        with pytest.raises(Malformed):
+            decode_headers(data)
+
+
 def test_a_filled_unprotected_header_needs_permission() -> None:
     data = encode_sign1(encode_headers({1: -8}), b"x", bytes(64), {4: b"k"})
     assert decode_sign1(data, unprotected=True).unprotected == {4: b"k"}

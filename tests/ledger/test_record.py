@@ -15,6 +15,7 @@ from careledger.ledger.record import (
     decode,
     decode_trusted,
     encode,
+    load_cbor,
 )
 
 
@@ -101,6 +102,23 @@ def test_one_encoding_only(data: bytes) -> None:
 def test_oversize_is_malformed() -> None:
     with pytest.raises(Malformed):
         decode(encode(b"x" * MAX_BYTES), bytes)
+
+
+def test_no_tag_is_ever_a_value() -> None:
+    contents = (
+        "00",
+        "6161",
+        "81" + "00",
+        "8201" + "01",
+        "a10102",
+        "6a" + b"2013-03-21".hex(),
+        "4161",
+    )
+    for tag in (*range(600), 1004, 43_000, 55_799, 65_535):
+        head = (b"\xd9" + tag.to_bytes(2)).hex()
+        for content in contents:
+            with pytest.raises(Malformed):
+                load_cbor(bytes.fromhex("a10f" + head + content))
 
 
 @given(st.binary(max_size=300))

@@ -36,7 +36,7 @@ ResourceText = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 """A FHIR type name or id; at most 64 characters (FHIR R4 2.24.0.1)."""
 
 
-OwnerText = Annotated[str, msgspec.Meta(pattern="^(@[a-z2-7]{26})?$")]
+OwnerText = Annotated[str, msgspec.Meta(pattern="^(@[a-z2-7]{26})?\\Z")]
 """An `AccountId`; empty for what belongs to no patient, such as a practitioner's entry."""
 
 

@@ -64,18 +64,33 @@ def decode_headers(data: bytes) -> Headers:
         Malformed: not its output, or a label that is neither an integer nor text (`True` is not 1).
     """
     headers = load_cbor(data)
-    if not isinstance(headers, dict) or encode_headers(_checked(headers)) != data:
+    if not isinstance(headers, dict):
+        raise Malformed
+    _check(headers)
+    if encode_headers(headers) != data:
         raise Malformed
     return headers
 
 
-def _checked(headers: dict[Label, object]) -> dict[Label, object]:
-    for label, value in headers.items():
-        if type(label) not in (int, str):  # exact: bool is a subclass of int
-            raise Malformed
-        if isinstance(value, dict):
-            _checked(value)
-    return headers
+_PLAIN = (int, str, bytes, bool, type(None))
+
+
+def _check(value: object) -> None:
+    """Refuse labels and values of any type but the few, at any depth.
+
+    Raises:
+        Malformed: there is another.
+    """
+    if isinstance(value, dict):
+        for label, one in value.items():
+            if type(label) is not int and type(label) is not str:  # exact: bool is a kind of int
+                raise Malformed
+            _check(one)
+    elif isinstance(value, list):
+        for one in value:
+            _check(one)
+    elif type(value) not in _PLAIN:
+        raise Malformed
 
 
 def sig_structure(protected: bytes, payload: bytes) -> bytes:
@@ -109,9 +124,8 @@ def decode_sign1(data: bytes, *, unprotected: bool = False) -> Sign1:
         raise Malformed
     if protected == _EMPTY_MAP:  # RFC 9052 3 would have it signed as an empty string
         raise Malformed
-    if (outer and not unprotected) or encode_sign1(
-        protected, payload, signature, _checked(outer)
-    ) != data:
+    _check(outer)
+    if (outer and not unprotected) or encode_sign1(protected, payload, signature, outer) != data:
         raise Malformed
     return Sign1(
         protected=protected,

@@ -89,16 +89,22 @@ def encode(value: object) -> bytes:
     return cbor2.dumps(msgspec.to_builtins(value, builtin_types=(bytes,)), canonical=True)
 
 
-def _no_big_integer(*_: object) -> NoReturn:
+def _no_tag(*_: object) -> NoReturn:
     raise Malformed
 
 
-_INTEGERS_ONLY = {2: _no_big_integer, 3: _no_big_integer}
-"""CBOR tags of integers beyond 64 bits (RFC 8949 3.4.3)."""
+_BUILT_IN_TAGS = dict.fromkeys(
+    (*range(6), 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799),
+    _no_tag,
+)
+"""Tags that the decoder would otherwise turn into values: big integers, dates, expressions, and
+references (28, 29), with which 200 bytes unfold into a value without end."""
 
 
 def load_cbor(data: bytes) -> object:
-    """Plain values from definite-length, duplicate-free, bounded CBOR; trailing bytes unchecked.
+    """Plain values from definite-length, duplicate-free, bounded CBOR without tags.
+
+    Trailing bytes are unchecked.
 
     Raises:
         Malformed: not such CBOR.
@@ -111,7 +117,8 @@ def load_cbor(data: bytes) -> object:
             max_depth=MAX_DEPTH,
             allow_indefinite=False,
             allow_duplicate_keys=False,
-            semantic_decoders=_INTEGERS_ONLY,
+            semantic_decoders=_BUILT_IN_TAGS,
+            tag_hook=_no_tag,
         )
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise Malformed from error
