@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from careledger.ledger.errors import KeyTooLong, Malformed, Refusal
 from careledger.ledger.record import Record
-from careledger.ledger.state import MemoryReader, Table, View
+from careledger.ledger.state import Changes, MemoryReader, Overlay, Table, View
 
 
 class Row(Record):
@@ -98,6 +98,33 @@ def test_a_layered_view_reads_like_one_map(
     assert [(key, row.value) for key, row in view.scan(TABLE, *prefix)] == expected
     for key, value in flat.items():
         assert view.row(TABLE, *key).value == value
+
+
+pieces = st.lists(st.dictionaries(small, st.none() | st.integers(0, 9), max_size=4), max_size=6)
+
+
+@given(pieces, pieces, st.sampled_from([(), ("a",), ("a", b"\0"), ("a", b"\0", 1)]))
+def test_a_block_so_far_reads_like_its_changes_in_one_map(
+    committed: list[dict[tuple[str, bytes, int], int | None]],
+    block: list[dict[tuple[str, bytes, int], int | None]],
+    prefix: tuple[str | bytes | int, ...],
+) -> None:
+    def encoded(piece: dict[tuple[str, bytes, int], int | None]) -> Changes:
+        changes: dict[bytes, bytes | None] = {}
+        for key, value in piece.items():
+            row = None if value is None else Row(value=value)
+            changes.update(TABLE.remove(*key) if row is None else TABLE.put(row, *key))
+        return changes
+
+    reader, overlay, flat = MemoryReader(), Overlay(), dict[bytes, bytes | None]()
+    for piece in committed:
+        reader.apply(encoded(piece))
+    for piece in block:
+        overlay.lay(encoded(piece))
+        flat.update(encoded(piece))
+        laid, plain = View(reader, overlay), View(reader, flat)
+        assert list(laid.scan(TABLE, *prefix)) == list(plain.scan(TABLE, *prefix))
+        assert overlay == flat
 
 
 def test_absence_is_none_a_refusal_or_a_bug_as_asked() -> None:

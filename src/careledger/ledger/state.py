@@ -1,8 +1,8 @@
 """World state: typed tables over one ordered byte map."""
 
 import heapq
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar
@@ -162,6 +162,35 @@ class MemoryReader:
         return self._rows
 
 
+class Overlay(dict[bytes, bytes | None]):
+    """The changes of a block so far; their keys are in order, so that scans stay cheap.
+
+    Mutable because a block grows: `lay` is its only writer.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no changes."""
+        super().__init__()
+        self._keys: list[bytes] = []
+        self._unsorted: list[bytes] = []
+
+    def lay(self, changes: Changes) -> None:
+        """Lay `changes` over those before."""
+        self._unsorted += [key for key in changes if key not in self]
+        self.update(changes)
+
+    def within(self, prefix: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+        """The changes whose key begins with `prefix`, in key order."""
+        for key in self._unsorted:
+            insort(self._keys, key)
+        self._unsorted.clear()
+        for place in range(bisect_left(self._keys, prefix), len(self._keys)):
+            key = self._keys[place]
+            if not key.startswith(prefix):
+                return
+            yield key, self[key]
+
+
 class View:
     """Read-only state: later changes laid over earlier ones, over what is committed."""
 
@@ -214,9 +243,15 @@ class View:
         """State keys that begin with `prefix` and their encoded rows, in key order."""
         laid: dict[bytes, bytes | None] = {}
         for layer in reversed(self._layers):
-            laid.update((key, row) for key, row in layer.items() if key.startswith(prefix))
+            laid.update(_within(layer, prefix))
         if not laid:
             return self._reader.scan(prefix)
         beneath = (pair for pair in self._reader.scan(prefix) if pair[0] not in laid)
         above = sorted((key, row) for key, row in laid.items() if row is not None)
         return heapq.merge(beneath, above)
+
+
+def _within(layer: Changes, prefix: bytes) -> Iterable[tuple[bytes, bytes | None]]:
+    if isinstance(layer, Overlay):
+        return layer.within(prefix)
+    return ((key, row) for key, row in layer.items() if key.startswith(prefix))

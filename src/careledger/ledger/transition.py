@@ -36,7 +36,7 @@ from careledger.ledger.record import (
     digest,
     encode,
 )
-from careledger.ledger.state import Changes, View
+from careledger.ledger.state import Changes, Overlay, View
 from careledger.ledger.transaction import Call, VerifiedTransaction
 
 Applications = Mapping[str, Application[Any, Any]]  # Any: each has its own commands and events
@@ -110,7 +110,7 @@ def apply_block(
 
     receipts: list[Receipt] = []
     alarms: list[str] = []
-    changes: dict[bytes, bytes | None] = {}
+    changes = Overlay()
     for position, transaction in enumerate(block.transactions):
         view = committed.under(changes)
         try:
@@ -125,7 +125,7 @@ def apply_block(
             alarms.append(f"{block.height}/{position}: {type(error).__name__}")
         else:
             receipts.append(Receipt(id=transaction.id, events=events))
-            changes.update(changed)
+            changes.lay(changed)
     return Applied(receipts=tuple(receipts), changes=changes, alarms=tuple(alarms))
 
 
