@@ -1,7 +1,7 @@
 """The files that people keep as evidence: what is in each, and how to tell them apart.
 
-All but the log slice, the export and the C2SP texts are one record each, in deterministic CBOR,
-whose `type` names the format.
+All but the log slice, the export, the text of a QR code and the C2SP texts are one record each, in
+deterministic CBOR, whose `type` names the format.
 """
 
 import re
@@ -14,6 +14,7 @@ from careledger.ledger.errors import Malformed
 from careledger.ledger.record import Count, Hash, Record, decode, encode
 from careledger.ledger.state_root import StateProof
 from careledger.ledger.tlog_proof import FIRST_LINE, TlogProof
+from careledger.verify.scanned import PREFIX
 
 _ORIGIN = re.compile(r"careledger/[0-9a-f]{64}")
 
@@ -120,19 +121,24 @@ class Kind(Enum):
     CHECKPOINT = "checkpoint"
     LOG_SLICE = "log slice"
     EXPORT = "export"
+    SCANNED = "text of a QR code"
     UNKNOWN = "unknown"
+
+
+_BEGINNINGS = {
+    b"PK\x03\x04": Kind.EXPORT,
+    PREFIX.encode(): Kind.SCANNED,
+    FIRST_LINE.encode(): Kind.TLOG_PROOF,
+    b"careledger/": Kind.CHECKPOINT,
+    b'{"format":"careledger-log/1"': Kind.LOG_SLICE,
+}
 
 
 def recognise(head: bytes) -> Kind:
     """The kind of file that begins with `head`; 64 bytes suffice."""
-    if head.startswith(b"PK\x03\x04"):
-        return Kind.EXPORT
-    if head.startswith(FIRST_LINE.encode()):
-        return Kind.TLOG_PROOF
-    if head.startswith(b"careledger/"):
-        return Kind.CHECKPOINT
-    if head.startswith(b'{"format":"careledger-log/1"'):
-        return Kind.LOG_SLICE
+    for beginning, kind in _BEGINNINGS.items():
+        if head.startswith(beginning):
+            return kind
     if head[:1] and head[0] >> 5 == 5:  # noqa: PLR2004 - CBOR major type of a map
         return Kind.RECORD
     return Kind.UNKNOWN

@@ -24,6 +24,7 @@ from careledger.verify.format import (
 )
 from careledger.verify.record import check_record
 from careledger.verify.row import check_row
+from careledger.verify.scanned import parse_scanned
 from careledger.verify.slice import MAX_LINE_BYTES, check_slice
 from careledger.verify.step import Step, Steps, Verdict
 from careledger.verify.transaction import check_receipt, check_tlog_proof
@@ -87,6 +88,9 @@ def check_file(path: Path, trusts: list[Trust], about: str | None) -> Steps[None
                 yield from check_slice(lines, trusts, about)
             case Kind.RECORD:
                 yield from _check_record(decode_file(file.read(MAX_BYTES + 1)), trusts)
+            case Kind.SCANNED:
+                data = parse_scanned(_text(file.read(MAX_BYTES)))
+                yield from _check_record(decode_file(data), trusts)
             case Kind.TLOG_PROOF:
                 yield from check_tlog_proof(_text(file.read(MAX_BYTES)), trusts)
             case Kind.CHECKPOINT:

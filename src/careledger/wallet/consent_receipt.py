@@ -23,10 +23,10 @@ async def consent_file(wallet: Wallet, standing: Standing, *, brief: bool = Fals
     row = None
     if not brief:
         key = standing.account.account, standing.consent_id.hex()
-        row = await row_file(wallet, "consent.envelopes", *key)
+        row = await row_file(wallet.log, "consent.envelopes", *key)
     transaction = _given_in(wallet, standing.consent_id)
     return ConsentFile(
-        receipt=await receipt_file(wallet, transaction, brief=brief),
+        receipt=await receipt_file(wallet.log, transaction, brief=brief),
         terms=None if package is None else package.terms,
         salt=None if package is None else package.salt,
         standing=row,

@@ -60,7 +60,7 @@ async def export(
 async def _write(wallet: Wallet, path: Path, found: Sequence[OwnRecord]) -> int:
     """Write it; each proof is made again under the one checkpoint that the export has."""
     ids = sorted({id_ for one in found for id_ in one.proofs})
-    proofs: list[TransactionProof] = [await transaction_proof(wallet, id_) for id_ in ids]
+    proofs: list[TransactionProof] = [await transaction_proof(wallet.log, id_) for id_ in ids]
     number = {id_: at for at, id_ in enumerate(ids)}
     with path.open("wb") as out:
         return write_export(

@@ -15,7 +15,6 @@ from careledger.ledger.commitment import (
     Opening,
     TransactionProof,
     commit,
-    verify_logged,
 )
 from careledger.ledger.errors import Malformed, ProofError
 from careledger.ledger.record import (
@@ -50,7 +49,7 @@ from careledger.verify.record import verify_committed
 from careledger.wallet.contents import HeldAccount
 from careledger.wallet.errors import NotAccepted, NotAnswered
 from careledger.wallet.post import ASK_PATH, gateway_of, seal_letter
-from careledger.wallet.proofs import root, transaction_proof
+from careledger.wallet.proofs import transaction_proof
 from careledger.wallet.wallet import Wallet
 
 PATIENT_REQUEST: Final = "PATRQT"
@@ -201,8 +200,7 @@ async def _check_resources(
         if record.opening.name.custodian != held.member:
             raise ProofError("a resource of another custodian", expected=held.member)
         if record.transaction not in proofs:
-            proof = await transaction_proof(wallet, record.transaction)
-            verify_logged(proof, wallet.copy.size, root(wallet))
+            proof = await transaction_proof(wallet.log, record.transaction)
             proofs[record.transaction] = proof
         verify_committed(data, record.opening, proofs[record.transaction])
     return proofs

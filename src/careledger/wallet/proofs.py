@@ -1,28 +1,55 @@
-"""Proofs that the patient takes along, each checked against the log that her wallet has read."""
+"""Proofs to take along, each checked against a checkpoint before it is kept."""
 
+from dataclasses import dataclass
+
+from careledger.consensus.remote import RemoteNode
+from careledger.ledger.checkpoint import parse_checkpoint
 from careledger.ledger.commitment import TransactionProof, verify_events, verify_logged
 from careledger.ledger.entry import BlockEntry, TransactionEntry, decode_entry
 from careledger.ledger.errors import ProofError
-from careledger.ledger.record import Digest
+from careledger.ledger.record import Digest, digest
 from careledger.ledger.signature import Algorithm
 from careledger.verify.format import ReceiptFile, RowFile
 from careledger.wallet.errors import NoConsent
-from careledger.wallet.wallet import Wallet
 
 _ALGORITHMS: tuple[Algorithm, ...] = ("EdDSA", "ES256")
 
 
-async def transaction_proof(wallet: Wallet, id_: bytes) -> TransactionProof:
-    """That a transaction is in the log, with its events, under the wallet's checkpoint.
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """The log as far as it is known: a node to ask, and what its answers must lead to."""
+
+    node: RemoteNode
+    chain: Digest
+    checkpoint: str
+    size: int
+    root: Digest
+
+
+async def known_by_node(node: RemoteNode) -> Known:
+    """The log as the node has it now: nothing but its own checkpoint is compared with."""
+    text = await node.checkpoint()
+    checkpoint = parse_checkpoint(text).checkpoint
+    return Known(
+        node=node,
+        chain=digest(await node.genesis()),
+        checkpoint=text,
+        size=checkpoint.size,
+        root=checkpoint.root,
+    )
+
+
+async def transaction_proof(log: Known, id_: bytes) -> TransactionProof:
+    """That a transaction is in the log, with its events, under the checkpoint.
 
     Raises:
         ProofError: it is not, or the node's proof does not hold.
     """
-    ordered = await wallet.node.receipt(id_)
-    if ordered is None or ordered.index >= wallet.copy.size:
+    ordered = await log.node.receipt(id_)
+    if ordered is None or ordered.index >= log.size:
         raise ProofError("the log that was read holds no such transaction", expected=id_.hex())
-    index, size = ordered.index, wallet.copy.size
-    (data,) = await wallet.node.entries(index, index + 1)
+    index, size = ordered.index, log.size
+    (data,) = await log.node.entries(index, index + 1)
     entry = decode_entry(data)
     if not isinstance(entry, TransactionEntry) or entry.id != id_:
         raise ProofError("another transaction stands in its place", expected=id_.hex())
@@ -30,52 +57,47 @@ async def transaction_proof(wallet: Wallet, id_: bytes) -> TransactionProof:
         entry=entry,
         events=ordered.receipt.events,
         index=index,
-        path=await wallet.node.inclusion(index, size),
+        path=await log.node.inclusion(index, size),
     )
-    verify_logged(proof, size, root(wallet))
+    verify_logged(proof, size, log.root)
     if not entry.code:
         verify_events(proof)
     return proof
 
 
-def root(wallet: Wallet) -> Digest:
-    """Root of the log as far as it was read; a checkpoint vouches for it."""
-    return wallet.copy.frontier.root()
-
-
-async def receipt_file(wallet: Wallet, id_: bytes, *, brief: bool = False) -> ReceiptFile:
+async def receipt_file(log: Known, id_: bytes, *, brief: bool = False) -> ReceiptFile:
     """The receipt of any transaction. Brief is without the message and others' COSE Receipts.
 
     Raises:
         ProofError: the node's proof does not hold, or there is no such transaction.
     """
-    proof = await transaction_proof(wallet, id_)
+    proof = await transaction_proof(log, id_)
     transaction, receipts = None, list[bytes]()
     if not brief:
-        transaction = await wallet.node.transaction(id_)
-        found = [await wallet.node.receipt_cose(id_, one) for one in _ALGORITHMS]
+        transaction = await log.node.transaction(id_)
+        found = [await log.node.receipt_cose(id_, one) for one in _ALGORITHMS]
         receipts = [one for one in found if one is not None]
     return ReceiptFile(
-        chain=wallet.chain,
+        chain=log.chain,
         transaction=transaction,
         proof=proof,
-        checkpoint=wallet.checkpoint,
+        checkpoint=log.checkpoint,
         receipts=tuple(receipts),
     )
 
 
-async def row_file(wallet: Wallet, table: str, *key: str) -> RowFile:
+async def row_file(log: Known, table: str, *key: str) -> RowFile:
     """That a state row has its value now; key components as text, bytes in hex.
 
     Raises:
         NoConsent: nothing is on the ledger yet that could prove it.
     """
-    proved = await wallet.node.row(table, *key)
+    proved = await log.node.row(table, *key)
     entry = None if proved.entry is None else decode_entry(proved.entry)
     if not isinstance(entry, BlockEntry):
         raise NoConsent("no block has proved anything yet")
     return RowFile(
-        chain=wallet.chain,
+        chain=log.chain,
         key=proved.key,
         value=proved.row,
         proof=proved.proof,

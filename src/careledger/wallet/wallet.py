@@ -25,6 +25,7 @@ from careledger.wallet.follow import follow
 from careledger.wallet.keys import pairwise_key
 from careledger.wallet.ledger_copy import Kept, LedgerCopy
 from careledger.wallet.post import Post
+from careledger.wallet.proofs import Known
 
 SKEW_S: Final = 5
 WINDOW_S: Final = 300
@@ -63,6 +64,17 @@ class Wallet:
     def view(self) -> View:
         """Members, practitioners and the patient's own accounts, as of the last `refresh`."""
         return self.copy.view
+
+    @property
+    def log(self) -> Known:
+        """The log as of the last `refresh`, for making proofs."""
+        return Known(
+            node=self.node,
+            chain=self.chain,
+            checkpoint=self.checkpoint,
+            size=self.copy.size,
+            root=self.copy.frontier.root(),
+        )
 
     def keep(self, contents: Contents) -> None:
         """From now on these are the contents; durable on return."""
