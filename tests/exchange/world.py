@@ -35,7 +35,7 @@ from careledger.ledger.transaction import call, sign_transaction
 from careledger.mechanisms.deadline import day_of
 from careledger.mechanisms.delivery import SignedTerms, TermsPackage, sign_package
 from careledger.mechanisms.messages import TERMS, Query
-from careledger.mechanisms.terms import Terms, commit
+from careledger.mechanisms.terms import Terms
 from careledger.store.store import Store
 from careledger.vault.files import VaultFiles, open_vault
 from careledger.vault.keystore import FileKeyStore
@@ -82,9 +82,7 @@ def genesis_file() -> bytes:
             at=NOW,
             gateway=f"http://{member}.test",
         )
-        return GenesisEvent(
-            application="governance", event=msgspec.Raw(msgspec.json.encode(event))
-        )
+        return GenesisEvent(application="governance", event=msgspec.Raw(msgspec.json.encode(event)))
 
     genesis = Genesis(
         name="test",
@@ -178,7 +176,7 @@ class World:
     def package(self, terms: Terms | None, **changed: Any) -> TermsPackage:
         number = next(self._consents)
         fields: dict[str, Any] = {
-            "consent_id": number.to_bytes(16),
+            "consent_id": digest(f"consent {number}".encode())[:16],
             "custodian": RIVERSIDE,
             "custodian_account": ANA,
             "grantee": LAKEVIEW,
@@ -189,10 +187,14 @@ class World:
         return TermsPackage(**(fields | changed))
 
     async def grant(
-        self, terms: Terms | None = None, *, deliver: tuple[str, ...] = (RIVERSIDE, LAKEVIEW), **said: Any
+        self,
+        terms: Terms | None = None,
+        *,
+        deliver: tuple[str, ...] = (RIVERSIDE, LAKEVIEW),
+        **said: Any,
     ) -> TermsPackage:
         """Ana lets Lakeview see her records at Riverside, and sends both the terms."""
-        package = self.package(terms)
+        package = said.pop("package", None) or self.package(terms)
         fields: dict[str, Any] = {
             "consent_id": package.consent_id,
             "custodian": RIVERSIDE,
@@ -201,7 +203,7 @@ class World:
             "actions": ("read", "search", "export"),
             "valid_from": day_of(NOW),
             "valid_until": day_of(NOW) + 365,
-            "terms": None if terms is None or package.salt is None else commit(package.salt, terms),
+            "terms": package.commitment(),
         }
         await self.submit(ANA, "consent", GrantConsent(**(fields | said)))
         for member in deliver:
@@ -209,7 +211,7 @@ class World:
         return package
 
     async def deny(self, **said: Any) -> bytes:
-        consent_id = next(self._consents).to_bytes(16)
+        consent_id = digest(f"consent {next(self._consents)}".encode())[:16]
         fields: dict[str, Any] = {
             "consent_id": consent_id,
             "custodian": RIVERSIDE,
@@ -227,9 +229,7 @@ class World:
         named = (package.custodian_account, package.grantee_account)
         accounts = signers if signers is not None else tuple(one for one in named if one)
         signatures = tuple(
-            sign_package(
-                key(account), claims(account, "terms", self.id, self.clock()), package
-            )
+            sign_package(key(account), claims(account, "terms", self.id, self.clock()), package)
             for account in accounts
         )
         signed = SignedTerms(package=package, signatures=signatures)
@@ -245,7 +245,13 @@ def bundle(*resources: dict[str, Any], type_: str = "transaction", **request: An
     for resource in resources:
         kind, id_ = resource["resourceType"], resource["id"]
         put = {"method": "PUT", "url": f"{kind}/{id_}"}
-        entries.append({"fullUrl": f"http://x.test/{kind}/{id_}", "resource": resource, "request": put | request})
+        entries.append(
+            {
+                "fullUrl": f"http://x.test/{kind}/{id_}",
+                "resource": resource,
+                "request": put | request,
+            }
+        )
     return json.dumps({"resourceType": "Bundle", "type": type_, "entry": entries}).encode()
 
 
@@ -338,8 +344,7 @@ async def gateway(world: World, member: MemberId) -> AsyncIterator[Exchange]:
         try:
             yield exchange
         finally:
-            await exchange.close()
-            del world.exchanges[member]
+            await world.exchanges.pop(member).close()
 
 
 @asynccontextmanager

@@ -102,7 +102,8 @@ def verify_delivery(signed: SignedTerms, view: View, chain: Digest, time: Instan
     if package.grantee_account is not None:
         if package.grantee is None:
             raise Malformed
-        accounts[package.grantee_account] = package.grantee
+        if accounts.setdefault(package.grantee_account, package.grantee) != package.grantee:
+            raise UnknownSigner  # one account of two organisations
     issuers: list[str] = []
     for data in signed.signatures:
         statement = parse_statement(data, CONTENT_TYPE)
