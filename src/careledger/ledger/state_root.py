@@ -219,15 +219,25 @@ def _by_bucket(changes: Changes) -> dict[int, list[tuple[bytes, bytes | None]]]:
 
 
 def _update(bucket: bytes, leaves: Iterable[tuple[bytes, bytes | None]]) -> bytes:
-    """The bucket after `leaves` are put, or removed where there is no row hash."""
-    for key_hash, row_hash in leaves:
-        place = LEAF_BYTES * bisect_left(
-            range(len(bucket) // LEAF_BYTES), key_hash, key=_key_hash_in(bucket)
-        )
-        after = place + LEAF_BYTES if bucket.startswith(key_hash, place) else place
-        leaf = b"" if row_hash is None else key_hash + row_hash
-        bucket = bucket[:place] + leaf + bucket[after:]
-    return bucket
+    """The bucket after `leaves` are put, or removed where there is no row hash.
+
+    One pass however many there are: whoever signs can choose keys that fall into one bucket.
+    """
+    pieces: list[bytes] = []
+    kept, count, key_hash_in = 0, len(bucket) // LEAF_BYTES, _key_hash_in(bucket)
+    for key_hash, row_hash in sorted(leaves, key=_first):
+        leaf = bisect_left(range(count), key_hash, kept // LEAF_BYTES, key=key_hash_in)
+        place = leaf * LEAF_BYTES
+        pieces.append(bucket[kept:place])
+        kept = place + LEAF_BYTES if bucket.startswith(key_hash, place) else place
+        if row_hash is not None:
+            pieces.append(key_hash + row_hash)
+    pieces.append(bucket[kept:])
+    return b"".join(pieces)
+
+
+def _first(leaf: tuple[bytes, bytes | None]) -> bytes:
+    return leaf[0]
 
 
 def _key_hash_in(bucket: bytes) -> Callable[[int], bytes]:
