@@ -158,8 +158,7 @@ def test_a_snapshot_does_not_see_later_blocks(store: Store) -> None:
 
 def test_what_does_not_follow_is_refused_and_leaves_no_trace(store: Store) -> None:
     workload = Workload(10)
-    stale, stale_closed = apply(store, workload.transactions(store.latest.time + 5))
-    stale_delta = store.delta(stale.changes)
+    stale, stale_closed, stale_delta = apply(store, workload.transactions(store.latest.time + 5))
     workload.run(store, 2)
     before = rows(store), store.latest
     with pytest.raises(InvalidBlock):

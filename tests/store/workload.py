@@ -1,19 +1,23 @@
 """A chain to store: a toy application, and blocks that follow from a seed alone."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import msgspec
 
+from careledger.consensus.chain import Chain
 from careledger.ledger.application import Application, Context
 from careledger.ledger.errors import Refusal, require
-from careledger.ledger.genesis import Activation, Genesis, GenesisEvent
+from careledger.ledger.genesis import Activation, Genesis, GenesisEvent, load_genesis
 from careledger.ledger.membership import KEYS, SIGNERS, KeyRow, NetworkParameters, SignerRow
 from careledger.ledger.record import Digest, Record, digest
 from careledger.ledger.signature import PublicKey, SigningKey, key_id
 from careledger.ledger.state import Changes, Table, View
+from careledger.ledger.state_root import Delta
 from careledger.ledger.statement import Claims
 from careledger.ledger.transaction import (
     VerifiedTransaction,
@@ -140,22 +144,48 @@ def signed(member: str, *commands: Record, nonce: bytes, time: int) -> VerifiedT
     return verify_transaction(parse_transaction(raw), key.public)
 
 
-def apply(store: Store, transactions: Sequence[VerifiedTransaction]) -> tuple[Applied, Closed]:
+def apply(
+    store: Store, transactions: Sequence[VerifiedTransaction]
+) -> tuple[Applied, Closed, Delta]:
     """The next block, five seconds after the last one, not yet stored."""
     parent = store.latest
     block = Block(height=parent.height + 1, time=parent.time + 5, transactions=tuple(transactions))
     with store.snapshot() as committed:
         applied = apply_block(View(committed), parent, block, CHAIN, APPLICATIONS)
     delta = store.delta(applied.changes)
-    return applied, close_block(applied, block, parent, delta.root, store.frontier)
+    return applied, close_block(applied, block, parent, delta.root, store.frontier), delta
 
 
 def add(store: Store, transactions: Sequence[VerifiedTransaction]) -> Closed:
     """Apply and store the next block."""
-    applied, closed = apply(store, transactions)
+    applied, closed, delta = apply(store, transactions)
     raws = [transaction.raw for transaction in transactions]
-    store.append(closed, raws, applied.receipts, applied.changes, store.delta(applied.changes))
+    store.append(closed, raws, applied.receipts, applied.changes, delta)
     return closed
+
+
+def run(
+    store: Store, blocks: Iterable[Sequence[VerifiedTransaction]], step_s: int = 5
+) -> Iterator[float]:
+    """Store blocks as an engine does, each prepared while its parent is being made durable.
+
+    Yields when each block was durable, by the performance counter.
+    """
+    chain = Chain(store, CHAIN, load_genesis(genesis_file())[1], INSTALLED)
+    with ThreadPoolExecutor(1) as disk:
+        durable: Future[None] | None = None
+        for transactions in blocks:
+            prepared = chain.prepare(transactions, chain.tip.time + step_s)
+            if durable is not None:
+                durable.result()
+                chain.settle()
+                yield perf_counter()
+            chain.begin(prepared)
+            durable = disk.submit(chain.commit, prepared)
+        if durable is not None:
+            durable.result()
+            chain.settle()
+            yield perf_counter()
 
 
 class Workload:

@@ -106,7 +106,7 @@ class Comparison:
         for position, (one, raw) in enumerate(zip(found.transactions, found.raws, strict=True)):
             held = one
             if isinstance(held, str):
-                held = check_one(View(replay), raw, found.header.time, replay.chain)
+                held = check_one(View(replay), raw, found.header.time, replay.chain, {})
             if isinstance(held, str):
                 index = found.header.first + position
                 self._stop(found.header.height, f"the transaction at log position {index}: {held}")

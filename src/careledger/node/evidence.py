@@ -15,7 +15,7 @@ import msgspec
 
 from careledger.ledger.errors import CorruptStore, LedgerError
 from careledger.ledger.membership import KEYS, public_key
-from careledger.ledger.record import AccountId, Digest, Instant, MemberId, TransactionId
+from careledger.ledger.record import AccountId, Digest, Instant, MemberId, SignerId, TransactionId
 from careledger.ledger.signature import Algorithm, PublicKey
 from careledger.ledger.state import View
 from careledger.ledger.statement import SKEW_S
@@ -31,6 +31,9 @@ from careledger.store.snapshot import Snapshot
 
 Signed = tuple[bytes, Instant]
 """A transaction as found, and the time of its block."""
+
+Keys = dict[tuple[SignerId, Digest], PublicKey | None]
+"""(signer, key id) -> that key, of one state."""
 
 Plain = tuple[bytes, str, bytes, Algorithm, bytes, int, tuple[tuple[str, bytes], ...]]
 """Id, signer, key id, algorithm, public key, expiry, calls: plain values cross processes fast."""
@@ -90,7 +93,8 @@ def start_workers(count: int) -> ProcessPoolExecutor:
 def check_many(folder: Path, signed: Sequence[Signed], chain: Digest) -> list[Plain | str]:
     """In a worker: check each transaction by itself and against its signer's key."""
     with StoreReader(folder) as reader, reader.snapshot() as committed:
-        found = [check_one(View(committed), raw, time, chain) for raw, time in signed]
+        keys: Keys = {}
+        found = [check_one(View(committed), raw, time, chain, keys) for raw, time in signed]
     return [one if isinstance(one, str) else _plain(one) for one in found]
 
 
@@ -132,9 +136,10 @@ def _read(committed: Snapshot, height: int, size: int) -> tuple[Header, list[byt
 
 def _settle(chunk: _Chunk, committed: Snapshot, chain: Digest) -> Iterator[Found]:
     checked = iter(chunk.checked.result()) if chunk.checked else None
+    keys: Keys = {}
     for header, raws in chunk.blocks:
         transactions = [
-            check_one(View(committed), raw, header.time, chain)
+            check_one(View(committed), raw, header.time, chain, keys)
             if checked is None
             else _restore(raw, next(checked))
             for raw in raws
@@ -142,10 +147,13 @@ def _settle(chunk: _Chunk, committed: Snapshot, chain: Digest) -> Iterator[Found
         yield Found(header=header, raws=raws, transactions=transactions)
 
 
-def check_one(view: View, raw: bytes, time: Instant, chain: Digest) -> VerifiedTransaction | str:
+def check_one(
+    view: View, raw: bytes, time: Instant, chain: Digest, keys: Keys
+) -> VerifiedTransaction | str:
     """The transaction, verified under the key that `view` has for it, or what is wrong with it.
 
     A key that was retired counts as well: whether it was live then, applying the block will tell.
+    `keys` remembers those of `view` that were looked up.
     """
     try:
         transaction = parse_transaction(raw)
@@ -155,8 +163,11 @@ def check_one(view: View, raw: bytes, time: Instant, chain: Digest) -> VerifiedT
             return "for another chain"
         if not claims.not_before - SKEW_S <= time <= claims.expires:
             return "outside its window"
-        row = view.get(KEYS, statement.issuer, statement.key_id)
-        key = None if row is None else public_key(row)
+        at = statement.issuer, statement.key_id
+        if at not in keys:
+            row = view.get(KEYS, *at)
+            keys[at] = None if row is None else public_key(row)
+        key = keys[at]
         if key is None or key.algorithm != statement.algorithm:
             return "signed under an unknown key"
         return verify_transaction(transaction, key)

@@ -1,5 +1,6 @@
 """Whether a store is what its transactions made of its genesis: everything, byte for byte."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -26,6 +27,9 @@ from careledger.store.structure import find_damage
 
 SILENCE_S = 300
 """A check that says nothing for so long, in seconds, goes in circles: that is damage, too."""
+
+GRACE_S = 5
+"""For a child to end its workers once it is done, in seconds."""
 
 _WORKERS_FROM_BYTES = 1 << 24
 """Smaller stores are checked before workers would have started."""
@@ -107,6 +111,7 @@ def _child(target: Callable[..., None], *arguments: object) -> Iterator[_Child]:
 def _lead(target: Callable[..., None], *arguments: object) -> None:
     """In the child: lead a group of processes, so that all of it can be ended at once."""
     os.setpgid(0, 0)
+    gc.disable()  # nothing here makes cycles, and the process does not last
     target(*arguments)
 
 
@@ -121,6 +126,7 @@ def _hear(child: _Child, progress: Progress, patience_s: float | None) -> Report
             what = f"reading ended the process that read, with status {child.process.exitcode}"
             break
         if isinstance(said, Report):
+            child.process.join(GRACE_S)
             return said
         if isinstance(said, BadGenesis):
             raise said
@@ -138,8 +144,8 @@ def _check_structure(sender: Connection, folder: Path) -> None:
 def _check_content(sender: Connection, folder: Path, place: Path, installed: Installed) -> None:
     """In the child: everything that needs LMDB, which damage may crash."""
     big = data_file(folder).stat().st_size >= _WORKERS_FROM_BYTES
-    workers = max(1, (os.cpu_count() or 1) - 1)
-    with start_workers(workers) if big else nullcontext() as pool:
+    # As many as there are cores: this process waits for them more than they for it.
+    with start_workers(os.cpu_count() or 1) if big else nullcontext() as pool:
         try:
             with StoreReader(folder) as reader, reader.snapshot() as committed:
                 comparison = Comparison(committed, folder, lambda done, of: sender.send((done, of)))
