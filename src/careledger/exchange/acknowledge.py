@@ -26,49 +26,67 @@ class Due(Record):
 
 
 class Acknowledgements:
-    """What one receiver confirms. Due ones are durable, so that a restart sends them."""
+    """What one receiver confirms. What cannot be sent at once is kept, so that a restart sends it.
+
+    Should the process die in between, the disclosure stays unacknowledged and becomes overdue.
+    """
 
     def __init__(self, organisation: Organisation, cabinet: Cabinet) -> None:
-        """Keep what is due in `cabinet`."""
+        """Keep what cannot be sent in `cabinet`."""
         self._organisation, self._cabinet = organisation, cabinet
         self._key = cabinet.new_key()
+        self._due: list[Due] = []
 
     def owe(self, due: Due) -> None:
-        """Note that `due` can be given; durable on return."""
-        thing = Thing(
-            name=f"due {due.custodian} {due.number}",
-            owner="",
-            about=due.custodian,
-            content=encode(due),
-            done=False,
-            key=self._key,
-        )
-        self._cabinet.put([thing])
+        """Note that `due` can be given; `send` does."""
+        self._due.append(due)
 
     async def send(self) -> int:
         """Give every acknowledgement that is due; how many could not be given now."""
-        left = 0
-        for kept in self._cabinet.undone():
-            due = decode_trusted(kept.content, Due)
-            try:
-                await self._acknowledge(due)
-            except Unavailable:
-                left += 1
-                continue
-            except LedgerError as error:
-                _log.warning("an acknowledgement was not accepted: %s", type(error).__name__)
-            self._cabinet.finish([kept.number])
-        return left
+        fresh, self._due = self._due, []
+        left = [due for due in fresh if not await self._acknowledge(due)]
+        given = [
+            kept.number
+            for kept in self._cabinet.undone()
+            if await self._acknowledge(decode_trusted(kept.content, Due))
+        ]
+        if given:
+            self._cabinet.finish(given)
+        self._due += left
+        self.keep()
+        return len(self._cabinet.undone())
 
-    async def _acknowledge(self, due: Due) -> None:
+    def keep(self) -> None:
+        """Keep what is due and not sent, durably."""
+        things = [
+            Thing(
+                name=f"due {due.custodian} {due.number}",
+                owner="",
+                about=due.custodian,
+                content=encode(due),
+                done=False,
+                key=self._key,
+            )
+            for due in self._due
+        ]
+        if things:
+            self._cabinet.put(things)
+            self._due = []
+
+    async def _acknowledge(self, due: Due) -> bool:
+        """Whether there is nothing left to do about it."""
         command = AcknowledgeDisclosure(
             custodian=due.custodian, number=due.number, manifest=due.manifest
         )
         try:
             await self._organisation.submit("records", command)
-        except CommandRefused as error:
-            if error.code not in _SETTLED:
-                raise
+        except Unavailable:
+            return False
+        except LedgerError as error:
+            settled = isinstance(error, CommandRefused) and error.code in _SETTLED
+            if not settled:
+                _log.warning("an acknowledgement was not accepted: %s", type(error).__name__)
+        return True
 
     def outstanding(self) -> list[Owed]:
         """What the ledger says this organisation has not acknowledged, with its deadline."""

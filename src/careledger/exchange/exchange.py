@@ -42,8 +42,13 @@ class Exchange:
     ) -> None:
         """Put the parts together; `executor` checks bundles, in another process if it is one."""
         cabinets = [
-            Cabinet(SqliteRows(folder / name, SCHEMA), organisation.keystore, organisation.member)
-            for name in ("mailbox.sqlite", "journal.sqlite", "acknowledgements.sqlite")
+            Cabinet(
+                SqliteRows(folder / f"{name}.sqlite", SCHEMA),
+                organisation.keystore,
+                organisation.member,
+                lazily=name == "journal",
+            )
+            for name in ("mailbox", "journal", "acknowledgements")
         ]
         self.organisation, self._cabinets = organisation, cabinets
         self.mailbox = Mailbox(organisation, cabinets[0])
@@ -70,10 +75,11 @@ class Exchange:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.acknowledgements.keep()
         try:
             await self.journal.flush()
-        except LedgerError:
-            _log.warning("reads wait for the next start to be anchored")
+        except LedgerError as error:
+            _log.warning("reads wait to be anchored: %s", type(error).__name__)
         for cabinet in self._cabinets:
             cabinet.close()
 

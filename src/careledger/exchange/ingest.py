@@ -6,6 +6,7 @@ bundle is in the vault or it is not, and what is in no batch yet is batched at t
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Final, TypeVar
@@ -30,6 +31,9 @@ from careledger.vault.deposit import DIRECTORY_TYPES, Arrival, Stored
 from careledger.vault.errors import NoOwner, NotRegistered, VersionConflict, WrongOwner
 from careledger.vault.objects import DIRECTORY, PatientRef
 
+AHEAD: Final = 4
+"""So many bundles are in work at once."""
+
 _KNOWN: Final = 200_000
 
 A = TypeVar("A")
@@ -46,7 +50,10 @@ class Ingestion:
         self._organisation, self._batcher, self._executor = organisation, batcher, executor
         self._directory = Directory(organisation.vault)
         self._known = Bounded[str, bool](_KNOWN)
-        self._turn = asyncio.Lock()
+        self._turn, self._enrolling = asyncio.Lock(), asyncio.Lock()
+        self._room = asyncio.Semaphore(AHEAD)
+        self._last = asyncio.Event()
+        self._last.set()
 
     async def bundle(self, data: bytes) -> list[Outcome]:
         """Take a transaction or a batch in; durable on return, the outcomes in its order.
@@ -62,15 +69,14 @@ class Ingestion:
         return await self._take(bundle)
 
     async def stream(self, bundles: Iterable[bytes]) -> AsyncIterator[list[Outcome] | FhirError]:
-        """Take many bundles in, in order; the next is taken apart while the last is stored."""
-        ahead: asyncio.Task[Bundle | FhirError] | None = None
+        """Take many bundles in, in order; some are taken apart while others are stored."""
+        ahead: deque[asyncio.Task[list[Outcome] | FhirError]] = deque()
         for data in bundles:
-            task = asyncio.create_task(self._parsed(data))
-            if ahead is not None:
-                yield await self._taken(await ahead)
-            ahead = task
-        if ahead is not None:
-            yield await self._taken(await ahead)
+            ahead.append(asyncio.create_task(self._taken(data)))
+            if len(ahead) > AHEAD:
+                yield await ahead.popleft()
+        while ahead:
+            yield await ahead.popleft()
 
     async def put(
         self,
@@ -123,32 +129,47 @@ class Ingestion:
             raise outcome.error
         return outcome
 
-    async def _parsed(self, data: bytes) -> Bundle | FhirError:
+    async def _taken(self, data: bytes) -> list[Outcome] | FhirError:
         try:
-            return await self._elsewhere(parse_bundle, data)
-        except FhirError as error:
-            return error
-
-    async def _taken(self, bundle: Bundle | FhirError) -> list[Outcome] | FhirError:
-        try:
-            return bundle if isinstance(bundle, FhirError) else await self._take(bundle)
+            return await self.bundle(data)
         except FhirError as error:
             return error
 
     async def _take(self, bundle: Bundle) -> list[Outcome]:
-        """One bundle at a time: what is looked up must still hold when it is stored."""
-        async with self._turn:
-            try:
-                return await self._store(plan(bundle, self._directory))
-            except IdTaken:
-                return await self._store(plan(bundle, self._directory, fresh=True))
+        """Plan in turn and store in turn; what is costly in between overlaps.
 
-    async def _store(self, planned: Plan) -> list[Outcome]:
+        A plan looks only at the directory. So whoever changes that is waited for.
+        """
+        async with self._room:
+            async with self._turn:
+                before, done = self._last, asyncio.Event()
+                planned = plan(bundle, self._directory)
+                self._last = done
+                if planned.changes_directory:
+                    return await self._finish(bundle, planned, before, done)
+            return await self._finish(bundle, planned, before, done)
+
+    async def _finish(
+        self, bundle: Bundle, planned: Plan, before: asyncio.Event, done: asyncio.Event
+    ) -> list[Outcome]:
+        try:
+            try:
+                return await self._store(planned, before)
+            except IdTaken:
+                fresh = plan(bundle, self._directory, fresh=True)
+                return await self._store(fresh, before)
+        finally:
+            await before.wait()
+            done.set()
+
+    async def _store(self, planned: Plan, before: asyncio.Event) -> list[Outcome]:
+        """Check, enrol who is new, and, once what came before is stored, store."""
         checked = await self._elsewhere(prepare, planned)
         doing = ordered(planned, checked)
         if planned.type == "transaction":
-            self._check_references(doing)
+            await self._check_references(doing, before)
         await self._enrol(doing)
+        await before.wait()
         done: dict[int, Stored | FhirError] = {}
         arrivals: list[tuple[int, Arrival]] = []
         local = only_patient(doing)
@@ -212,9 +233,10 @@ class Ingestion:
             for _, resource in doing
             if resource is not None and resource.facts.type == "Patient" and resource.facts.id
         ]
-        unknown = [local for local in dict.fromkeys(new) if vault.patient(local) is None]
-        if unknown:
-            await enrol(self._organisation, unknown)
+        async with self._enrolling:
+            unknown = [local for local in dict.fromkeys(new) if vault.patient(local) is None]
+            if unknown:
+                await enrol(self._organisation, unknown)
 
     def _arrival(
         self, one: Planned, resource: Checked | None, fallback: PatientRef | None
@@ -242,17 +264,27 @@ class Ingestion:
             return fallback
         raise NobodysRecord("a patient of this organisation")
 
-    def _check_references(self, doing: Sequence[tuple[Planned, Checked | None]]) -> None:
+    async def _check_references(
+        self, doing: Sequence[tuple[Planned, Checked | None]], before: asyncio.Event
+    ) -> None:
         """A transaction may refer to nothing that is not there."""
         for one, resource in doing:
             for target in resource.refers_to if resource is not None else ():
-                if self._known.get(target):
+                if self._is_there(target):
                     continue
-                type_, _, id_ = target.partition("/")
-                if self._organisation.vault.owner(type_, id_) is None:
+                await before.wait()  # it may be of a bundle that is being stored
+                if not self._is_there(target):
                     place = f"{one.entry.place}.resource"
                     raise DanglingReference("references to what is there", place)
-                self._known.put(target, value=True)
+
+    def _is_there(self, target: str) -> bool:
+        if self._known.get(target):
+            return True
+        type_, _, id_ = target.partition("/")
+        if self._organisation.vault.owner(type_, id_) is None:
+            return False
+        self._known.put(target, value=True)
+        return True
 
     async def _elsewhere(self, work: Callable[[A], T], argument: A) -> T:
         """Do pure work off the event loop."""

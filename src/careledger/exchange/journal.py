@@ -1,5 +1,6 @@
-"""The journal of reads: each is durable here before it is released, and anchored soon after.
+"""The journal of reads: each is written here before it is released, and anchored soon after.
 
+What is written survives the end of the process; it survives the loss of power once it is anchored.
 One stream for the organisation's own people, one for each session opened to another. A batch is
 planned here before it goes to the ledger, so that a crash between the two repeats the plan or finds
 it done, and no read is anchored twice or never.
@@ -42,6 +43,8 @@ FLUSH_READS: Final = 256
 """So many reads are anchored at once without waiting."""
 
 LOCAL: Final = "local"
+
+_TOO_LATE: Final = {SessionOver.code, NoSuchSession.code}
 
 
 class Read(Record):
@@ -91,7 +94,7 @@ class Journal:
         """About how many reads are not anchored yet."""
 
     def note(self, read: Read, stream: str = LOCAL) -> bytes:
-        """Keep `read`, durably; the salt of its commitment. Release nothing before this returns."""
+        """Keep `read`; the salt of its commitment. Release nothing before this returns."""
         salt = secrets.token_bytes(32)
         entry = Entry(stream=stream, salt=salt, read=read)
         thing = Thing(
@@ -144,21 +147,24 @@ class Journal:
             key=self._key,
         )
         self._cabinet.put([thing])
+        self._cabinet.sync()
         return plan
 
     async def _carry_out(self, plan: Plan, reads: dict[int, Entry]) -> None:
-        """Anchor a planned batch, unless an earlier run did."""
-        with self._organisation.committed.snapshot() as committed:
-            done = plan.sequence < _next(View(committed), self._organisation, plan.stream)
-        if not done:
+        """Anchor a planned batch, unless it is already: by an earlier run, or on its way then."""
+        if not self._is_anchored(plan):
             batch = Batch.of(reads[number].commitment() for number in plan.reads)
             try:
                 await self._organisation.submit("records", _command(plan, batch))
             except CommandRefused as error:
-                if error.code not in {SessionOver.code, NoSuchSession.code}:
+                if error.code not in _TOO_LATE and not self._is_anchored(plan):
                     raise
         kept = self._cabinet.get(f"plan {plan.stream}")
         self._cabinet.finish([*plan.reads, *([kept.number] if kept else [])])
+
+    def _is_anchored(self, plan: Plan) -> bool:
+        with self._organisation.committed.snapshot() as committed:
+            return plan.sequence < _next(View(committed), self._organisation, plan.stream)
 
 
 def _command(plan: Plan, batch: Batch) -> AnchorReads | AnchorLocalReads:

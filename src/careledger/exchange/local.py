@@ -71,8 +71,11 @@ class LocalAccess:
         """
         predicate_of(query)
         vault = self._organisation.vault
-        patient = None if local is None else vault.patient(local)
-        account = asker.account if local is None else patient and vault.account_of(patient)
+        if local is None:
+            account = asker.account
+        else:
+            patient = vault.patient(local)
+            account = None if patient is None else vault.account_of(patient)
         return [] if account is None else self._read(asker, [account], query)
 
     def _read(self, asker: Asker, accounts: Sequence[AccountId], query: Query) -> list[Opened]:

@@ -16,6 +16,7 @@ from careledger.fhir.errors import DanglingReference, EntryIncomplete, FhirError
 from careledger.fhir.index import Facts, extract
 from careledger.fhir.references import references, resolve_references, with_id
 from careledger.fhir.resource import parse_resource
+from careledger.vault.deposit import DIRECTORY_TYPES
 
 _URN: Final = "urn:uuid:"
 _LOCAL: Final = regex(r"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
@@ -56,6 +57,14 @@ class Plan:
     type: Kind
     entries: tuple[Planned, ...]
     mapping: Mapping[str, str]
+
+    @property
+    def changes_directory(self) -> bool:
+        """Whether what is planned after it may depend on it."""
+        return any(
+            one.entry.type in DIRECTORY_TYPES and (one.stores or one.deletes)
+            for one in self.entries
+        )
 
 
 @dataclass(frozen=True, slots=True)
