@@ -26,14 +26,14 @@ SOAK ?= 10
 SEED ?=
 TESTS ?=
 
-.PHONY: help setup interop demo test soak check bench models lock format clean
+.PHONY: help setup interop pythons demo test soak check bench models lock format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 10
 
 # --- set-up ------------------------------------------------------------------------------------
 
-setup: $(STAMPS)/project $(STAMPS)/interop ## the tools and libraries, exactly as locked, in .tools and .venv
+setup: $(STAMPS)/project $(STAMPS)/interop $(STAMPS)/pythons ## the tools and libraries, exactly as locked, in .tools and .venv
 	@:
 
 $(STAMPS)/uv: requirements/bootstrap.lock tools/bootstrap
@@ -62,6 +62,13 @@ $(STAMPS)/interop: tests/interop/package.json tests/interop/package-lock.json | 
 	else \
 	    echo "set-up: npm is not here, so the cross-checks in tests/interop will be skipped"; \
 	fi
+	@touch $@
+
+# The other Pythons that this machine has, for tests/determinism. Those it lacks are skipped and said.
+pythons: $(STAMPS)/pythons
+$(STAMPS)/pythons: requirements/runtime.lock tools/pythons $(STAMPS)/locked
+	@echo "set-up: other Pythons into .tools/pythons"
+	@tools/pythons
 	@touch $@
 
 # --- use ---------------------------------------------------------------------------------------
