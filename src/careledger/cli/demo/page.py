@@ -9,6 +9,7 @@ from careledger.fhir.summary import summarise
 from careledger.ledger.errors import LedgerError, ProofError
 from careledger.ledger.record import Instant
 from careledger.wallet.consents import standings
+from careledger.wallet.names import Names
 from careledger.wallet.own_record import OwnRecord, OwnResource, read
 from careledger.wallet.story import who_looked
 from careledger.wallet.wallet import Wallet
@@ -29,6 +30,7 @@ class WalletSource:
         """Everything, now; an organisation that does not answer is shown as such."""
         async with self._turn:
             await self._wallet.refresh()
+            name_of = Names(self._wallet.view, {}).of
             timeline: list[TimelineEntry] = []
             sources: list[SourceState] = []
             notice = ""
@@ -36,15 +38,16 @@ class WalletSource:
                 try:
                     record = await read(self._wallet, held.member)
                 except ProofError:
-                    sources.append(_silent(held.member))
-                    timeline.append(_tampered(held.member))
+                    sources.append(_silent(name_of(held.member)))
+                    timeline.append(_tampered(name_of(held.member)))
                     continue
                 except LedgerError:
-                    sources.append(_silent(held.member))
+                    sources.append(_silent(name_of(held.member)))
                     continue
                 notice = record.notice
-                sources.append(_source(record))
-                timeline.extend(map(_entry, record.resources))
+                source = name_of(record.custodian)
+                sources.append(_source(record, source))
+                timeline.extend(_entry(one, source) for one in record.resources)
             timeline = [one for one in timeline if one.kind not in _HIDDEN]
             await self._wallet.refresh()
             return PatientView(
@@ -65,11 +68,13 @@ class WalletSource:
 
     def _consents(self) -> list[str]:
         found = []
+        name_of = Names(self._wallet.view, {}).of
         for one in standings(self._wallet):
             said = one.envelope
             ended = "" if said.ended is None else f"; ended {when(said.ended)}"
             label = one.held.label if one.held and one.held.label else ", ".join(said.purposes)
-            found.append(f"{said.kind} to {said.grantee or 'anyone'}: {label}{ended}")
+            whom = name_of(said.grantee) if said.grantee else "anyone"
+            found.append(f"{said.kind} to {whom}: {label}{ended}")
         return found
 
 
@@ -78,35 +83,33 @@ def when(instant: Instant) -> str:
     return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _source(record: OwnRecord) -> SourceState:
-    return SourceState(
-        organisation=record.custodian, as_of=when(record.as_of), entries=len(record.resources)
-    )
+def _source(record: OwnRecord, name: str) -> SourceState:
+    return SourceState(organisation=name, as_of=when(record.as_of), entries=len(record.resources))
 
 
-def _silent(member: str) -> SourceState:
-    return SourceState(organisation=member, as_of="", entries=0)
+def _silent(name: str) -> SourceState:
+    return SourceState(organisation=name, as_of="", entries=0)
 
 
-def _tampered(member: str) -> TimelineEntry:
+def _tampered(name: str) -> TimelineEntry:
     return TimelineEntry(
         date="",
         kind="Record",
         title="what this organisation sent is not what it committed to",
         value="",
-        source=member,
+        source=name,
         verified=False,
     )
 
 
-def _entry(resource: OwnResource) -> TimelineEntry:
+def _entry(resource: OwnResource, source: str) -> TimelineEntry:
     summary = summarise(resource.data)
     return TimelineEntry(
         date=summary.date,
         kind=summary.kind,
         title=summary.title,
         value=summary.value,
-        source=resource.opening.name.custodian,
+        source=source,
         verified=True,
         labels=labels(resource.data),
     )
