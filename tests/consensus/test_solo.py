@@ -1,6 +1,7 @@
 import asyncio
 import errno
 import multiprocessing
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from careledger.ledger.transaction import (
     Expired,
     MalformedTransaction,
     NotYetValid,
+    OverBudget,
     SignatureInvalid,
     UnknownKey,
     WrongChain,
@@ -198,3 +200,112 @@ def test_a_dead_worker_costs_speed_not_transactions(tmp_path: Path) -> None:
         assert [one.receipt.code for one in answers] == [0] * 50
 
     run(tmp_path, story, workers=1)
+
+
+def slow(transaction: Any) -> None:
+    time.sleep(0.3)
+    transaction.commit()
+
+
+async def until_checked(solo: SoloEngine, answer: "asyncio.Future[Ordered]") -> None:
+    """Until the transaction waits for a block."""
+    while not solo._intake._by_id and not answer.done():  # noqa: ASYNC110 - there is no event for it
+        await asyncio.sleep(0)
+
+
+def test_who_gives_up_waiting_takes_nobody_along(tmp_path: Path) -> None:
+    async def story(solo: SoloEngine, chain: Chain) -> None:
+        impatient = solo.enqueue(note(chain, 1))
+        await until_checked(solo, impatient)
+        twin = solo.enqueue(note(chain, 1))
+        impatient.cancel()
+        assert (await twin).receipt.code == 0
+        impatient = solo.enqueue(note(chain, 2))
+        await until_checked(solo, impatient)
+        impatient.cancel()
+        await asyncio.sleep(0)
+        assert (await solo.submit(note(chain, 2))).receipt.code == 0
+
+    run(tmp_path, story, commit=slow)
+
+
+def test_what_waits_is_bounded_though_nobody_waits_for_it(tmp_path: Path) -> None:
+    async def story(solo: SoloEngine, chain: Chain) -> None:
+        for number in range(10):
+            solo.enqueue(note(chain, number)).cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(Busy):
+            solo.enqueue(note(chain, 10))
+        await asyncio.sleep(1)
+        await solo.submit(note(chain, 99))
+
+    run(tmp_path, story, queue=Limits(transactions=10), commit=slow)
+
+
+def test_closing_answers_everyone_the_durable_with_their_receipts(tmp_path: Path) -> None:
+    async def story(solo: SoloEngine, chain: Chain) -> None:
+        first = solo.enqueue(note(chain, 1))
+        await asyncio.sleep(0.1)
+        others = []
+        for number in range(2, 5):
+            others.append(solo.enqueue(note(chain, number)))
+            await asyncio.sleep(0.05)
+        await solo.close()
+        assert (await asyncio.wait_for(first, 1)).receipt.code == 0
+        for other in others:
+            with pytest.raises(Unavailable):
+                await asyncio.wait_for(other, 1)
+
+    run(tmp_path, story, commit=slow)
+
+
+def test_a_halt_leaves_nobody_waiting_who_came_later(tmp_path: Path) -> None:
+    def commit(transaction: Any) -> None:
+        time.sleep(0.3)
+        raise AssertionError
+
+    async def story(solo: SoloEngine, chain: Chain) -> None:
+        answers = []
+        for number in range(5):
+            answers.append(solo.enqueue(note(chain, number)))
+            await asyncio.sleep(0.05)
+        for answer in answers:
+            with pytest.raises(Unavailable):
+                await asyncio.wait_for(answer, 2)
+
+    run(tmp_path, story, commit=commit)
+
+
+def test_what_fits_into_no_block_is_told_so_and_makes_no_blocks(tmp_path: Path) -> None:
+    async def story(solo: SoloEngine, chain: Chain) -> None:
+        with pytest.raises(OverBudget):
+            await asyncio.wait_for(solo.submit(note(chain, 1)), 3)
+        assert (await solo.submit(sign(chain.id, ANA, Protect(), 2))).receipt.code == 0
+        assert chain.store.latest.height <= 3
+
+    run(tmp_path, story, limits=NetworkParameters(transactions_per_block=1))
+
+
+def test_resubmitting_gives_the_first_receipt_even_when_its_time_is_over(tmp_path: Path) -> None:
+    now = [NOW]
+
+    async def story(solo: SoloEngine, chain: Chain) -> None:
+        raw = note(chain, 1)
+        first = await solo.submit(raw)
+        now[0] = NOW + 100_000
+        assert await solo.submit(raw) == first
+
+    run(tmp_path, story, clock=lambda: now[0])
+
+
+def test_no_block_is_older_than_the_time_its_transactions_were_judged_by(tmp_path: Path) -> None:
+    times = iter([NOW, NOW + 100])
+
+    async def story(solo: SoloEngine, chain: Chain) -> None:
+        ahead = note(chain, 1, not_before=NOW + 160, expires=NOW + 600)
+        with pytest.raises(NotYetValid):
+            await solo.submit(ahead)
+        ordered = await solo.submit(ahead)
+        assert ordered.time + 60 >= NOW + 160
+
+    run(tmp_path, story, clock=lambda: next(times, NOW))

@@ -47,10 +47,12 @@ def ordered_at(committed: Snapshot, id_: bytes) -> Ordered | None:
     return Ordered(receipt=receipt, index=index, height=header.height, time=header.time)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Waiting:
+    """A transaction that waits for a block, and everyone who waits for it; they may have gone."""
+
     transaction: VerifiedTransaction
-    answer: "asyncio.Future[Ordered]"
+    answers: "list[asyncio.Future[Ordered]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,11 @@ class Intake:
         self._limits = limits
         self._unchecked: list[tuple[bytes, asyncio.Future[Ordered]]] = []
         self._checked: list[Waiting] = []
-        self._by_id: dict[bytes, asyncio.Future[Ordered]] = {}
+        self._by_id: dict[bytes, Waiting] = {}
         self._transactions = self._bytes = 0
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopped: Unavailable | None = None
         self.ready = asyncio.Event()
         """Set while something waits for a block."""
 
@@ -92,17 +95,24 @@ class Intake:
         self._tasks = [asyncio.create_task(self._check_arrivals()) for _ in range(count)]
 
     async def close(self) -> None:
-        """Stop; what waits is answered `Unavailable`."""
+        """Stop; what waits, here or for a block, is answered `Unavailable`."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for _, answer in self._unchecked:
-            fail(answer, Unavailable("the node is stopping"))
-        for waiting in self._checked:
-            fail(waiting.answer, Unavailable("the node is stopping"))
+        self.stop(Unavailable("the node is stopping"))
+
+    def stop(self, error: Unavailable) -> None:
+        """Answer everyone who waits, and whoever comes after them, with `error`."""
+        self._stopped = error
+        for raw, answer in self._unchecked:
+            self._dismiss(raw, answer, error)
+        self._unchecked.clear()
+        self._checked.clear()
+        for waiting in list(self._by_id.values()):
+            self.refuse(waiting, error)
 
     def enqueue(self, raw: bytes) -> "asyncio.Future[Ordered]":
-        """Take a transaction in.
+        """Take a transaction in. It counts until it is settled, even if whoever sent it has gone.
 
         Raises:
             Busy: too much is waiting.
@@ -113,7 +123,6 @@ class Intake:
         answer: asyncio.Future[Ordered] = asyncio.get_running_loop().create_future()
         self._transactions += 1
         self._bytes += len(raw)
-        answer.add_done_callback(lambda _: self._unload(len(raw)))
         self._unchecked.append((raw, answer))
         self._arrived.set()
         return answer
@@ -130,9 +139,37 @@ class Intake:
             self._checked[:0] = waiting
             self.ready.set()
 
-    def _unload(self, size: int) -> None:
+    def settle(self, waiting: Waiting, ordered: Ordered) -> None:
+        """Answer: it is in the ledger, durably."""
+        if self._is_let_go(waiting):
+            for answer in waiting.answers:
+                if not answer.done():
+                    answer.set_result(ordered)
+
+    def refuse(self, waiting: Waiting, error: Exception) -> None:
+        """Answer: it is in no block, because of `error`; the first receipt if it was in one."""
+        if not self._is_let_go(waiting):
+            return
+        for answer in waiting.answers:
+            if isinstance(error, Replayed):
+                self._answer_again(waiting.transaction.id, answer)
+            else:
+                fail(answer, error)
+
+    def _is_let_go(self, waiting: Waiting) -> bool:
+        """Whether it was still waiting; now it is not."""
+        if self._by_id.pop(waiting.transaction.id, None) is None:
+            return False
+        self._unload(waiting.transaction.raw)
+        return True
+
+    def _unload(self, raw: bytes) -> None:
         self._transactions -= 1
-        self._bytes -= size
+        self._bytes -= len(raw)
+
+    def _dismiss(self, raw: bytes, answer: "asyncio.Future[Ordered]", error: Exception) -> None:
+        self._unload(raw)
+        fail(answer, error)
 
     async def _check_arrivals(self) -> None:
         while True:
@@ -143,13 +180,16 @@ class Intake:
                 self._arrived.clear()
             if not batch:
                 continue
-            raws = [raw for raw, _ in batch]
             try:
-                found = await self._check_batch(raws)
+                found = await self._check_batch([raw for raw, _ in batch])
+            except asyncio.CancelledError:
+                self._unchecked[:0] = batch
+                raise
             except Exception as error:  # noqa: BLE001 - a worker died: say so, keep serving
                 _log.exception("signature check failed")
-                for _, answer in batch:
-                    fail(answer, Unavailable(f"signature check failed: {type(error).__name__}"))
+                failure = Unavailable(f"signature check failed: {type(error).__name__}")
+                for raw, answer in batch:
+                    self._dismiss(raw, answer, failure)
                 continue
             for (raw, answer), checked in zip(batch, found, strict=True):
                 self._accept(raw, answer, checked)
@@ -189,28 +229,35 @@ class Intake:
         checked: Checked | int | VerifiedTransaction,
     ) -> None:
         try:
+            if self._stopped:
+                raise self._stopped
             if isinstance(checked, VerifiedTransaction):
                 transaction = checked
             else:
                 transaction = restore(raw, checked)
         except Replayed:
-            self._answer_again(raw, answer)
+            self._unload(raw)
+            self._answer_again(parse_transaction(raw).id, answer)
             return
-        except Inadmissible as error:
+        except (Inadmissible, Unavailable) as error:
+            self._dismiss(raw, answer, error)
+            return
+        waiting = self._by_id.get(transaction.id)
+        if waiting is not None:
+            self._unload(raw)
+            waiting.answers.append(answer)
+            return
+        waiting = self._by_id[transaction.id] = Waiting(transaction, [answer])
+        self._checked.append(waiting)
+
+    def _answer_again(self, id_: bytes, answer: "asyncio.Future[Ordered]") -> None:
+        """The first receipt of a transaction that the ledger has already."""
+        try:
+            with self._chain.store.snapshot() as committed:
+                found = ordered_at(committed, id_)
+        except Unavailable as error:
             fail(answer, error)
             return
-        first = self._by_id.get(transaction.id)
-        if first is not None:
-            first.add_done_callback(lambda done: _copy(done, answer))
-            return
-        self._by_id[transaction.id] = answer
-        answer.add_done_callback(lambda _: self._by_id.pop(transaction.id, None))
-        self._checked.append(Waiting(transaction, answer))
-
-    def _answer_again(self, raw: bytes, answer: "asyncio.Future[Ordered]") -> None:
-        """The first receipt of a transaction that the ledger has already."""
-        with self._chain.store.snapshot() as committed:
-            found = ordered_at(committed, parse_transaction(raw).id)
         if found is None:
             fail(answer, Replayed())
         elif not answer.done():
@@ -221,16 +268,3 @@ def fail(answer: "asyncio.Future[Ordered]", error: Exception) -> None:
     """Answer with `error`, unless whoever asked has gone."""
     if not answer.done():
         answer.set_exception(error)
-
-
-def _copy(done: "asyncio.Future[Ordered]", answer: "asyncio.Future[Ordered]") -> None:
-    if answer.done():
-        return
-    if done.cancelled():
-        answer.cancel()
-        return
-    error = done.exception()
-    if error is not None:
-        answer.set_exception(error)
-    else:
-        answer.set_result(done.result())

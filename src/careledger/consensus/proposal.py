@@ -13,33 +13,59 @@ from careledger.ledger.errors import Inadmissible, Malformed
 from careledger.ledger.membership import SIGNERS, NetworkParameters, live_key
 from careledger.ledger.record import Instant, SignerId, TransactionId, decode
 from careledger.ledger.state import View
-from careledger.ledger.transaction import Expired, Replayed, UnknownKey, VerifiedTransaction
+from careledger.ledger.transaction import (
+    Expired,
+    OverBudget,
+    Replayed,
+    UnknownKey,
+    VerifiedTransaction,
+)
 from careledger.ledger.transition import Applications
 
-MAX_BLOCK_TRANSACTIONS = 4_000
+MAX_BLOCK_COMMANDS = 4_000
 MAX_BLOCK_BYTES = 8_000_000
 """A block's bounds, whoever pays: it must be applied and made durable in well under a second."""
+
+MAX_BLOCKS_AHEAD = 4
+"""Blocks' worth of budget that one member may have waiting: nobody fills the queue alone."""
 
 
 @dataclass
 class Budget:
     """What one member has used of one block."""
 
-    transactions: int = 0
+    commands: int = 0
     bytes: int = 0
 
-    def has_room(self, size: int, limit: NetworkParameters, *, protective: bool) -> bool:
-        """Whether `size` more bytes fit; the last share is kept for protective commands."""
+    def has_room(
+        self, transaction: VerifiedTransaction, limit: NetworkParameters, *, protective: bool
+    ) -> bool:
+        """Whether it fits too; the last share is kept for protective commands."""
         share = 100 if protective else 100 - limit.protective_percent
         return (
-            self.transactions + 1 <= limit.transactions_per_block * share // 100
-            and self.bytes + size <= limit.bytes_per_block * share // 100
+            self.commands + len(transaction.calls) <= limit.transactions_per_block * share // 100
+            and self.bytes + len(transaction.raw) <= limit.bytes_per_block * share // 100
         )
 
-    def use(self, size: int) -> None:
-        """Count one transaction of `size` bytes."""
-        self.transactions += 1
-        self.bytes += size
+    def use(self, transaction: VerifiedTransaction) -> None:
+        """Count a transaction: each of its commands, and its bytes."""
+        self.commands += len(transaction.calls)
+        self.bytes += len(transaction.raw)
+
+    def is_over(self, limit: NetworkParameters) -> bool:
+        """Whether this is more than a member may have waiting."""
+        return (
+            self.commands > MAX_BLOCKS_AHEAD * limit.transactions_per_block
+            or self.bytes > MAX_BLOCKS_AHEAD * limit.bytes_per_block
+        )
+
+
+@dataclass
+class Allowance:
+    """A member's budget in the making of one block; protective commands wait in a line apart."""
+
+    used: Budget = field(default_factory=Budget)
+    waiting: dict[bool, Budget] = field(default_factory=lambda: {False: Budget(), True: Budget()})
 
 
 @dataclass
@@ -64,28 +90,28 @@ class Judge:
     def choose(self, waiting: Iterable[VerifiedTransaction]) -> Proposal:
         """Fill a block from `waiting`, in order, within every member's budget."""
         proposal = Proposal()
-        budgets: dict[str, Budget] = {}
+        allowances: dict[str, Allowance] = {}
         within: set[TransactionId] = set()
-        total = 0
+        commands = size = 0
         for transaction in waiting:
-            size = len(transaction.raw)
-            full = len(proposal.chosen) >= MAX_BLOCK_TRANSACTIONS or total + size > MAX_BLOCK_BYTES
-            if full:
+            commands += len(transaction.calls)
+            size += len(transaction.raw)
+            if commands > MAX_BLOCK_COMMANDS or size > MAX_BLOCK_BYTES:
                 proposal.deferred.append(transaction)
                 continue
             try:
                 payer = self._payer(transaction, within)
+                fits = self._fits(allowances.setdefault(payer, Allowance()), transaction)
             except Inadmissible as error:
                 proposal.refused.append((transaction, error))
-                continue
-            budget = budgets.setdefault(payer, Budget())
-            if not self._fits(budget, transaction):
-                proposal.deferred.append(transaction)
-                continue
-            budget.use(size)
-            total += size
-            within.add(transaction.id)
-            proposal.chosen.append(transaction)
+                fits = False
+            else:
+                (proposal.chosen if fits else proposal.deferred).append(transaction)
+            if fits:
+                within.add(transaction.id)
+            else:
+                commands -= len(transaction.calls)
+                size -= len(transaction.raw)
         return proposal
 
     def _payer(self, transaction: VerifiedTransaction, within: set[TransactionId]) -> SignerId:
@@ -94,21 +120,34 @@ class Judge:
         Raises:
             Inadmissible: expired, seen, or signed by a key that is no longer live.
         """
-        if self.time > transaction.expires:
-            raise Expired(transaction.expires, self.time)
         if transaction.id in within or self.seen(transaction.id):
             raise Replayed
+        if self.time > transaction.expires:
+            raise Expired(transaction.expires, self.time)
         key = live_key(self.view, transaction.signer, transaction.key_id)
         signer = self.view.get(SIGNERS, transaction.signer)
         if key is None or key.public != transaction.key.public or signer is None:
             raise UnknownKey
         return signer.payer  # type: ignore[return-value] # rows hold ids as plain text
 
-    def _fits(self, budget: Budget, transaction: VerifiedTransaction) -> bool:
-        size = len(transaction.raw)
-        if budget.has_room(size, self.limits, protective=False):
-            return True
-        return budget.has_room(size, self.limits, protective=True) and self._protects(transaction)
+    def _fits(self, allowance: Allowance, transaction: VerifiedTransaction) -> bool:
+        """Whether it fits into the block, which then counts it; else it waits for a later one.
+
+        Raises:
+            OverBudget: it fits into no block, or the member has as much waiting as it may.
+        """
+        limits, used = self.limits, allowance.used
+        if not used.has_room(transaction, limits, protective=False):
+            protects = self._protects(transaction)
+            if not (protects and used.has_room(transaction, limits, protective=True)):
+                waiting = allowance.waiting[protects]
+                waiting.use(transaction)
+                fits_alone = Budget().has_room(transaction, limits, protective=protects)
+                if waiting.is_over(limits) or not fits_alone:
+                    raise OverBudget
+                return False
+        used.use(transaction)
+        return True
 
     def _protects(self, transaction: VerifiedTransaction) -> bool:
         """Whether every command of it is protective: a revocation, a denial."""

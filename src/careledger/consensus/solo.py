@@ -6,12 +6,13 @@ and budgets are those of a larger network, so that nothing changes meaning when 
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from careledger.consensus.chain import Chain, Prepared
-from careledger.consensus.intake import Intake, Limits, Ordered, Waiting, fail
+from careledger.consensus.intake import Intake, Limits, Ordered, Waiting
 from careledger.consensus.verification import Workers
 from careledger.ledger.errors import Unavailable
 from careledger.ledger.record import Instant
@@ -36,7 +37,8 @@ class SoloEngine:
         """Order for `chain` by `clock`; without `workers`, signatures are checked in a thread."""
         self._chain = chain
         self._clock = clock
-        self._intake = Intake(chain, clock=clock, workers=workers, limits=limits or Limits())
+        self._latest = 0
+        self._intake = Intake(chain, clock=self._now, workers=workers, limits=limits or Limits())
         self._forming = ThreadPoolExecutor(1, "form")
         self._writing = ThreadPoolExecutor(1, "write")
         self._former: asyncio.Task[None] | None = None
@@ -59,8 +61,7 @@ class SoloEngine:
         if self._former:
             self._former.cancel()
             await asyncio.gather(self._former, return_exceptions=True)
-        if self._write:
-            await asyncio.gather(self._write, return_exceptions=True)
+        await self._until_written()
         await self._intake.close()
         self._forming.shutdown()
         self._writing.shutdown()
@@ -94,36 +95,47 @@ class SoloEngine:
                     self._forming,
                     self._chain.prepare,
                     [one.transaction for one in waiting],
-                    self._clock(),
+                    self._now(),
                 )
             except Unavailable as error:
                 self._give_up(waiting, error)
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
-                self._halt(waiting, error)
+                self._halt(error)
+                return
+            await self._until_written()
+            if self.halted.done():
                 return
             answers = self._sort_out(prepared, waiting)
-            if self._write:
-                await asyncio.gather(self._write, return_exceptions=True)
             if self._chain.tip.height + 1 != prepared.header.height:
                 self._give_up(answers, Unavailable("the block before could not be written"))
                 continue
             self._chain.begin(prepared)
             self._write = asyncio.create_task(self._make_durable(prepared, answers))
             if self.trouble:
-                await asyncio.gather(self._write, return_exceptions=True)
+                await self._until_written()
+
+    async def _until_written(self) -> None:
+        """Wait for the block that is being made durable; whoever stops waiting does not stop it."""
+        if self._write:
+            await asyncio.wait([self._write])
+
+    def _now(self) -> Instant:
+        """The clock, if it does not run back: no block may be older than what it was judged by."""
+        self._latest = max(self._latest, self._clock())
+        return self._latest
 
     async def _wait_for_work(self) -> None:
-        try:
-            await asyncio.wait_for(self._intake.ready.wait(), EMPTY_BLOCK_S)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            # Not wait_for: before Python 3.12 it swallows a cancellation that comes with the work.
+            async with asyncio.timeout(EMPTY_BLOCK_S):
+                await self._intake.ready.wait()
 
     def _sort_out(self, prepared: Prepared, waiting: list[Waiting]) -> list[Waiting]:
         """Keep the deferred, answer the inadmissible, return those in the block in its order."""
         by_id = {one.transaction.id: one for one in waiting}
         for transaction, error in prepared.proposal.refused:
-            fail(by_id[transaction.id].answer, error)
+            self._intake.refuse(by_id[transaction.id], error)
         deferred = [by_id[transaction.id] for transaction in prepared.proposal.deferred]
         self._intake.put_back(deferred)
         return [by_id[transaction.id] for transaction in prepared.block.transactions]
@@ -137,25 +149,22 @@ class SoloEngine:
             self._give_up(answers, error)
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
-            self._halt(answers, error)
+            self._halt(error)
             return
         self._chain.settle()
         self.trouble = None
         for alarm in prepared.applied.alarms:
             _log.error("a rule failed unexpectedly at %s", alarm)
         header = prepared.header
-        for position, (one, receipt) in enumerate(
-            zip(answers, prepared.applied.receipts, strict=True)
-        ):
-            if not one.answer.done():
-                one.answer.set_result(
-                    Ordered(
-                        receipt=receipt,
-                        index=header.first + position,
-                        height=header.height,
-                        time=header.time,
-                    )
-                )
+        receipts = prepared.applied.receipts
+        for position, (one, receipt) in enumerate(zip(answers, receipts, strict=True)):
+            ordered = Ordered(
+                receipt=receipt,
+                index=header.first + position,
+                height=header.height,
+                time=header.time,
+            )
+            self._intake.settle(one, ordered)
         async with self.new_block:
             self.new_block.notify_all()
 
@@ -163,10 +172,12 @@ class SoloEngine:
         self.trouble = str(error) or type(error).__name__
         _log.error("no block could be written: %s", self.trouble)
         for one in waiting:
-            fail(one.answer, error)
+            self._intake.refuse(one, error)
 
-    def _halt(self, waiting: list[Waiting], error: Exception) -> None:
+    def _halt(self, error: Exception) -> None:
         """Stop for good: going on could mean a fork. Whoever runs the engine ends the node."""
-        self._give_up(waiting, Unavailable(f"the node has halted: {type(error).__name__}"))
+        halt = Unavailable(f"the node has halted: {type(error).__name__}")
+        self._give_up([], halt)
+        self._intake.stop(halt)
         if not self.halted.done():
             self.halted.set_exception(error)

@@ -58,7 +58,7 @@ class NetworkParameters(Record):
     acknowledge_within_s: Annotated[int, msgspec.Meta(ge=60, lt=2**31)] = 86_400
     """After which an unacknowledged disclosure is overdue."""
     transactions_per_block: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] = 2_000
-    """Budget of one member in one block, in transactions."""
+    """Budget of one member in one block, in transactions; each command of one counts as one."""
     bytes_per_block: Annotated[int, msgspec.Meta(ge=1_000, lt=2**31)] = 4_000_000
     """Budget of one member in one block, in bytes."""
     protective_percent: Annotated[int, msgspec.Meta(ge=0, le=50)] = 10

@@ -180,12 +180,12 @@ def check_admissible(
     statement = transaction.statement
     if statement.claims.audience != chain.hex():
         raise WrongChain
+    if seen(transaction.id):  # before its time: "sign it again" would make it happen twice
+        raise Replayed
     if statement.claims.not_before > time + SKEW_S:
         raise NotYetValid(statement.claims.not_before, time)
     if time > statement.claims.expires:
         raise Expired(statement.claims.expires, time)
-    if seen(transaction.id):
-        raise Replayed
     row = live_key(view, statement.issuer, statement.key_id)
     if row is None or row.use not in {"transaction", "claim"}:
         raise UnknownKey
