@@ -20,13 +20,13 @@ from careledger.exchange.errors import (
     UnknownReceiver,
 )
 from careledger.fhir.errors import FhirError
-from careledger.gateway.outcome import Refused, forbidden, invalid, outcome
+from careledger.gateway.outcome import Refused, forbidden, invalid, not_found, outcome
 from careledger.gateway.problem import problem
 from careledger.gateway.services import FHIR_PATH
 from careledger.ledger.errors import Inadmissible, LedgerError, Malformed, ProofError, Unavailable
 from careledger.vault.errors import Tampered, VersionConflict
 
-_FHIR_CODES = {404: "not-found", 405: "not-supported", 413: "too-long"}
+_FHIR_CODES = {405: "not-supported", 413: "too-long"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ async def bad_input(request: Request, error: Exception) -> Response:
 async def no_route(request: Request, error: Exception) -> Response:
     """No such path, or no such verb there."""
     assert isinstance(error, HTTPException)  # noqa: S101
+    if is_fhir(request) and error.status_code == 404:  # noqa: PLR2004 - not found
+        return not_found()
     code = _FHIR_CODES.get(error.status_code, "processing")
     return _answer(request, _Said(error.status_code, code, error.detail))
 

@@ -1,15 +1,19 @@
 """The FHIR door, inwards: bundles and single resources, taken in as they are or refused whole."""
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from careledger.exchange.outcome import Outcome
 from careledger.fhir.bundle import Verb, parse_bundle
-from careledger.fhir.errors import WrongType
+from careledger.fhir.errors import FhirError, WrongType
 from careledger.fhir.outcome import outcome_of
 from careledger.fhir.resource import MAXIMUM_BYTES, resource_type
 from careledger.fhir.responses import Answer, response_bundle
@@ -32,6 +36,7 @@ _NEEDS: Final[dict[Verb, Interaction]] = {"POST": "c", "PUT": "u", "DELETE": "d"
 
 _STATUS: Final = {200: "200 OK", 201: "201 Created", 204: "204 No Content"}
 _NO_CONTENT: Final = 204
+_IN_BUNDLE: Final = "Bundle.entry[0].resource"
 
 
 def routes(services: GatewayServices) -> list[Route]:
@@ -71,10 +76,9 @@ class _Writes:
             return not_found()
         require_scope(caller, type_, "c")
         data = await self._resource(request, type_)
-        outcome = await self._services.exchange.ingestion.put(
-            data, type=type_, if_none_exist=request.headers.get("if-none-exist")
-        )
-        return self._stored(outcome)
+        condition = request.headers.get("if-none-exist")
+        put = self._services.exchange.ingestion.put(data, type=type_, if_none_exist=condition)
+        return self._stored(await _alone(put, type_))
 
     async def update(self, request: Request) -> Response:
         """A version of the resource with this id, the first one included."""
@@ -84,10 +88,10 @@ class _Writes:
             return not_found()
         require_scope(caller, type_, "u")
         data = await self._resource(request, type_)
-        outcome = await self._services.exchange.ingestion.put(
-            data, type=type_, id=id_, if_match=if_match(request)
-        )
-        return self._stored(outcome)
+        _check_id(data, id_)
+        version = if_match(request)
+        put = self._services.exchange.ingestion.put(data, type=type_, id=id_, if_match=version)
+        return self._stored(await _alone(put, type_))
 
     async def delete(self, request: Request) -> Response:
         """From now on there is no such resource; its versions stay in the vault."""
@@ -122,6 +126,33 @@ class _Writes:
                 headers["ETag"] = etag(outcome.version)
             headers["Location"] = place
         return fhir_response(b"", outcome.status, headers)
+
+
+class _Identified(msgspec.Struct):
+    id: str | None = None
+
+
+def _check_id(data: bytes, id_: str) -> None:
+    """Refuse another id than the URL's (FHIR R4 3.1.0.3); what is no resource is refused later.
+
+    Raises:
+        WrongType: no id, or another.
+    """
+    with contextlib.suppress(msgspec.DecodeError, UnicodeError, RecursionError):
+        if msgspec.json.decode(data, type=_Identified).id != id_:
+            raise WrongType("the id of the URL", "id")
+
+
+async def _alone(put: Awaitable[Outcome], type_: str) -> Outcome:
+    """The outcome of a resource that came alone: its places are not those of a bundle."""
+    try:
+        return await put
+    except FhirError as error:
+        error.issues = tuple(
+            replace(one, location=one.location.replace(_IN_BUNDLE, type_, 1))
+            for one in error.issues
+        )
+        raise
 
 
 def _answer(outcome: Outcome) -> Answer:
