@@ -1,0 +1,1 @@
+"""Every performance goal, one runnable file each; each prints ratios measured in one run."""

@@ -3,8 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from careledger.ledger.errors import KeyTooLong, Malformed, Refusal
-from careledger.ledger.record import Record
-from careledger.ledger.state import Changes, MemoryReader, Overlay, Table, View
+from careledger.ledger.record import Record, encode
+from careledger.ledger.state import (
+    Changes,
+    MemoryReader,
+    Overlay,
+    RememberingReader,
+    Table,
+    View,
+)
 
 
 class Row(Record):
@@ -136,3 +143,25 @@ def test_absence_is_none_a_refusal_or_a_bug_as_asked() -> None:
         view.row(OTHER, "there")
     assert view.find(OTHER, "here", absent=Missing).value == 1
     assert view.under(OTHER.remove("here")).get(OTHER, "here") is None
+
+
+@given(st.dictionaries(small, st.integers(0, 9), max_size=8), st.lists(small, max_size=20))
+def test_a_remembering_reader_reads_the_same_and_each_row_once(
+    rows: dict[tuple[str, bytes, int], int], asked: list[tuple[str, bytes, int]]
+) -> None:
+    beneath = CountingReader()
+    beneath.apply({TABLE.at(*key): encode(Row(value=value)) for key, value in rows.items()})
+    view = View(RememberingReader(beneath))
+    for key in asked:
+        found = view.get(TABLE, *key)
+        assert (None if found is None else found.value) == rows.get(key)
+    assert beneath.gets == len(set(asked))
+    assert len(list(view.scan(TABLE))) == len(rows)
+
+
+class CountingReader(MemoryReader):
+    gets = 0
+
+    def get(self, key: bytes, /) -> bytes | None:
+        self.gets += 1
+        return super().get(key)

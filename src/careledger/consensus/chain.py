@@ -13,7 +13,7 @@ from careledger.ledger.application import Application
 from careledger.ledger.genesis import Genesis, active_applications
 from careledger.ledger.membership import parameters
 from careledger.ledger.record import Digest, Instant, TransactionId
-from careledger.ledger.state import View
+from careledger.ledger.state import RememberingReader, View
 from careledger.ledger.state_root import Delta
 from careledger.ledger.transaction import VerifiedTransaction
 from careledger.ledger.transition import (
@@ -80,7 +80,7 @@ class Chain:
         applications = self.applications(height)
         with self.store.snapshot() as committed:
             layers = [pending.applied.changes] if pending else []
-            view = View(committed, *layers)
+            view = View(RememberingReader(committed), *layers)
             judge = Judge(
                 view=view,
                 seen=lambda id_: (pending and id_ in pending.ids) or committed.has(id_),

@@ -17,7 +17,7 @@ from careledger.ledger import transaction as rules
 from careledger.ledger.errors import Inadmissible
 from careledger.ledger.record import AccountId, Digest, Instant, MemberId, SignerId, TransactionId
 from careledger.ledger.signature import Algorithm, PublicKey
-from careledger.ledger.state import Reader, View
+from careledger.ledger.state import Reader, RememberingReader, View
 from careledger.ledger.transaction import (
     Call,
     VerifiedTransaction,
@@ -120,9 +120,10 @@ def check_many(raws: Sequence[bytes], time: Instant) -> list[Checked | int]:
         raise RuntimeError
     with _reader.snapshot() as committed:
         found: list[Checked | int] = []
+        reader = RememberingReader(committed)
         for raw in raws:
             try:
-                found.append(_plain(check(raw, committed, committed.has, time, _chain)))
+                found.append(_plain(check(raw, reader, committed.has, time, _chain)))
             except Inadmissible as error:
                 found.append(error.code)
     return found

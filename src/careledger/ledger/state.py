@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar
 
-from careledger.ledger.errors import KeyTooLong, Malformed, Refusal
+from careledger.ledger.errors import CorruptStore, KeyTooLong, Malformed, Refusal
 from careledger.ledger.record import Record, decode_trusted, encode
 
 Row = TypeVar("Row", bound=Record)
@@ -16,9 +16,6 @@ Changes = Mapping[bytes, bytes | None]
 
 Component = str | bytes | int
 KeyTypes = tuple[type[str] | type[bytes] | type[int], ...]
-
-_decode_row: Any = lru_cache(maxsize=1 << 14)(decode_trusted)  # Any: the cache drops the row's type
-"""Rows are immutable, and the rows of signers and keys are read over and over."""
 
 MAX_KEY_BYTES = 255
 """LMDB stops at 511: refused here, so that one long id cannot halt every node."""
@@ -34,6 +31,22 @@ class Reader(Protocol):
     def scan(self, prefix: bytes, /) -> Iterator[tuple[bytes, bytes]]:
         """Keys that begin with `prefix` and their values, in key order."""
         ...
+
+
+def _decode(row: bytes, type_: type[Row]) -> Row:
+    """The row that this node wrote.
+
+    Raises:
+        CorruptStore: it wrote something else; that is no fault of whoever's command reads it.
+    """
+    try:
+        return decode_trusted(row, type_)
+    except Exception as error:
+        raise CorruptStore(f"not a row: {type_.__name__}") from error
+
+
+_decode_again: Any = lru_cache(maxsize=1 << 14)(_decode)  # Any: the cache drops the row's type
+"""Rows are immutable, and the rows of signers and keys are read over and over."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +175,30 @@ class MemoryReader:
         return self._rows
 
 
+class RememberingReader:
+    """Reads each row once: a block's rules ask for the same signers over and over.
+
+    What is beneath must not change while it is in use.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        """Read through `reader`."""
+        self._reader = reader
+        self._seen: dict[bytes, bytes | None] = {}
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value at `key`, if there is one."""
+        try:
+            return self._seen[key]
+        except KeyError:
+            found = self._seen[key] = self._reader.get(key)
+            return found
+
+    def scan(self, prefix: bytes, /) -> Iterator[tuple[bytes, bytes]]:
+        """Keys that begin with `prefix` and their values, in key order; not remembered."""
+        return self._reader.scan(prefix)
+
+
 class Overlay(dict[bytes, bytes | None]):
     """The changes of a block so far; their keys are in order, so that scans stay cheap.
 
@@ -215,7 +252,7 @@ class View:
         row = self.raw(table.at(*key))
         if row is None:
             return None
-        decoded: Row = _decode_row(row, table.row)
+        decoded: Row = _decode_again(row, table.row)
         return decoded
 
     def row(self, table: Table[Row], *key: Component) -> Row:
@@ -237,7 +274,7 @@ class View:
     ) -> Iterator[tuple[tuple[Component, ...], Row]]:
         """Rows of `table` whose key begins with `prefix`, in key order, with their keys."""
         for at, row in self.raw_scan(table.prefix(*prefix)):
-            yield table.parse(at), decode_trusted(row, table.row)
+            yield table.parse(at), _decode(row, table.row)
 
     def raw_scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """State keys that begin with `prefix` and their encoded rows, in key order."""
