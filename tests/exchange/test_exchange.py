@@ -9,12 +9,13 @@ from msgspec.structs import replace
 
 from careledger.apps.records.commands import DiscloseRecords, GrantBasis
 from careledger.apps.records.refusals import BasisFails, RequestAnswered, RequestNotGenuine
-from careledger.exchange import answer, release
+from careledger.exchange import answer, patience, release
 from careledger.exchange.asker import Asker
 from careledger.exchange.errors import (
     AccessRefused,
     CommandRefused,
     NotVerified,
+    RequestRejected,
     Stale,
     UnknownReceiver,
 )
@@ -23,6 +24,7 @@ from careledger.exchange.wire import open_own, seal
 from careledger.ledger.commitment import Batch
 from careledger.ledger.errors import Malformed, Unavailable
 from careledger.ledger.record import MemberId, decode, encode
+from careledger.ledger.transaction import OverBudget
 from careledger.mechanisms.deadline import day_of
 from careledger.mechanisms.messages import (
     ANSWER,
@@ -405,6 +407,25 @@ def test_a_custodian_cannot_overstate_what_was_allowed(tmp_path: Path) -> None:
         with pytest.raises(CommandRefused) as error:
             await riverside.submit("records", command)
         assert error.value.code == BasisFails.code
+
+    tell(tmp_path, story)
+
+
+def test_whoever_is_refused_too_often_has_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(world: World) -> None:
+        monkeypatch.setattr(patience, "REFUSALS", 2)
+        package = await world.grant(purposes=("HPAYMT",))
+        for _ in range(2):
+            await refused(world)
+        with pytest.raises(RequestRejected) as error:
+            await read(world)
+        assert error.value.code == OverBudget.code
+        assert len(world.riverside.log.entries(ANA)) == 2
+        await world.revoke(package)
+        await world.pass_time(61)
+        assert await refused(world) == ("purpose", "status")
 
     tell(tmp_path, story)
 

@@ -260,6 +260,8 @@ async def _restart(world: World) -> None:
 def test_reads_that_were_planned_before_a_crash_are_anchored_once(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         journal = world.riverside.journal
+        for task in world.riverside._tasks:
+            task.cancel()
         world.riverside.local.search(OWN, ANA_MRN, MEDICATIONS)
         undone = journal._cabinet.undone()
         journal._plan("local", [one.number for one in undone])  # and then it died

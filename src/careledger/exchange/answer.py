@@ -28,11 +28,13 @@ from careledger.exchange.errors import CommandRefused
 from careledger.exchange.journal import Journal, Read
 from careledger.exchange.mailbox import Mailbox
 from careledger.exchange.organisation import Moment, Organisation, events_of
+from careledger.exchange.patience import Patience
 from careledger.exchange.release import Sourced, sourced
 from careledger.exchange.session import Session, Sessions
 from careledger.exchange.wire import open_own, seal, sealing_key_of
-from careledger.ledger.errors import Malformed, Refusal, UnknownSigner
+from careledger.ledger.errors import Inadmissible, Malformed, Refusal, UnknownSigner
 from careledger.ledger.record import AccountId, Instant, MemberId, Record, decode, encode
+from careledger.ledger.transaction import OverBudget
 from careledger.mechanisms.messages import (
     ANSWER,
     ASK,
@@ -52,7 +54,7 @@ from careledger.mechanisms.request import VerifiedRequest, verify_request
 class _Reject(Exception):
     """The request cannot be answered as it is."""
 
-    def __init__(self, refusal: type[Refusal]) -> None:
+    def __init__(self, refusal: type[Refusal | Inadmissible]) -> None:
         super().__init__(refusal.code)
         self.answer = Rejected(code=refusal.code, text=refusal.text())
 
@@ -66,6 +68,7 @@ class Custodian:
         self._decider = Decider(organisation, mailbox)
         self._sessions = Sessions()
         self._answering: set[bytes] = set()
+        self._patience = Patience()
 
     async def receive(self, sealed: bytes) -> bytes:
         """Answer a sealed `Ask`; the answer is sealed to whoever asked.
@@ -103,6 +106,8 @@ class Custodian:
     async def _answer(self, ask: Ask, verified: VerifiedRequest) -> Sequence[bytes]:
         if verified.id in self._answering:
             raise _Reject(RequestAnswered)
+        if not self._patience.is_left(verified.receiver, self._organisation.clock()):
+            raise _Reject(OverBudget)
         self._answering.add(verified.id)
         try:
             if ask.session is not None:
@@ -148,6 +153,7 @@ class Custodian:
         )
         ordered = await self._organisation.submit("records", command)
         (refused,) = events_of(ordered.receipt, AccessRefused)
+        self._patience.use(verified.receiver, refused.at)
         return _only(Refused(dimensions=no.dimensions, number=refused.number))
 
     async def _disclose(

@@ -12,6 +12,7 @@ from careledger.exchange.answer import Custodian
 from careledger.exchange.ask import Requester
 from careledger.exchange.batching import Batcher
 from careledger.exchange.cabinet import SCHEMA, Cabinet
+from careledger.exchange.erasing import Erasure
 from careledger.exchange.ingest import Ingestion
 from careledger.exchange.journal import FLUSH_READS, FLUSH_S, Journal
 from careledger.exchange.local import LocalAccess
@@ -20,7 +21,6 @@ from careledger.exchange.mailbox import Mailbox
 from careledger.exchange.organisation import Organisation
 from careledger.exchange.transport import Transport
 from careledger.ledger.errors import LedgerError, Unavailable
-from careledger.ledger.record import AccountId
 from careledger.vault.rows import SqliteRows
 
 LOOK_S: Final = 0.1
@@ -58,12 +58,14 @@ class Exchange:
         self.requester = Requester(organisation, self.mailbox, self.acknowledgements, transport)
         self.local = LocalAccess(organisation, self.mailbox, self.journal)
         self.log = Log(organisation)
+        self.erasure = Erasure(organisation, self.mailbox)
         self._batcher = Batcher(organisation)
         self.ingestion = Ingestion(organisation, self._batcher, executor)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Finish what an earlier run left, and go on beside the requests."""
+        self.erasure.catch_up()
         self._tasks = [
             asyncio.create_task(self._batcher.run()),
             asyncio.create_task(self._keep_journal()),
@@ -82,10 +84,6 @@ class Exchange:
             _log.warning("reads wait to be anchored: %s", type(error).__name__)
         for cabinet in self._cabinets:
             cabinet.close()
-
-    def shred(self, account: AccountId) -> None:
-        """Erase the terms held of a patient whose records were shredded."""
-        self.mailbox.shred(account)
 
     async def _keep_journal(self) -> None:
         """Anchor every two seconds, or as soon as enough has been read."""

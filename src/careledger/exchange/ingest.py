@@ -62,11 +62,14 @@ class Ingestion:
             FhirError: the bundle, or the whole transaction, is refused and nothing is stored.
             Unavailable: disk or ledger; a transaction is stored or not, ask before repeating.
         """
-        return await self._take(await self._elsewhere(parse_bundle, data))
+        task = asyncio.create_task(self._elsewhere(parse_bundle, data))
+        return await self._in_turn(task)
 
     async def take(self, bundle: Bundle) -> list[Outcome]:
         """Like `bundle`, for one that has been taken apart."""
-        return await self._take(bundle)
+        parsed = asyncio.get_running_loop().create_future()
+        parsed.set_result(bundle)
+        return await self._in_turn(parsed)
 
     async def stream(self, bundles: Iterable[bytes]) -> AsyncIterator[list[Outcome] | FhirError]:
         """Take many bundles in, in order; some are taken apart while others are stored."""
@@ -124,7 +127,7 @@ class Ingestion:
     # --- steps -------------------------------------------------------------------------------
 
     async def _one(self, entry: Entry) -> Outcome:
-        (outcome,) = await self._take(Bundle("batch", (entry,)))
+        (outcome,) = await self.take(Bundle("batch", (entry,)))
         if outcome.error is not None:
             raise outcome.error
         return outcome
@@ -135,13 +138,14 @@ class Ingestion:
         except FhirError as error:
             return error
 
-    async def _take(self, bundle: Bundle) -> list[Outcome]:
+    async def _in_turn(self, parsed: asyncio.Future[Bundle]) -> list[Outcome]:
         """Plan in turn and store in turn; what is costly in between overlaps.
 
         A plan looks only at the directory. So whoever changes that is waited for.
         """
         async with self._room:
             async with self._turn:
+                bundle = await parsed
                 before, done = self._last, asyncio.Event()
                 planned = plan(bundle, self._directory)
                 self._last = done

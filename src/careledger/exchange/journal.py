@@ -6,6 +6,7 @@ planned here before it goes to the ledger, so that a crash between the two repea
 it done, and no read is anchored twice or never.
 """
 
+import asyncio
 import hmac
 import secrets
 from collections import defaultdict
@@ -89,7 +90,7 @@ class Journal:
     def __init__(self, organisation: Organisation, cabinet: Cabinet) -> None:
         """Keep reads in `cabinet`, this run's under a key of their own."""
         self._organisation, self._cabinet = organisation, cabinet
-        self._key = cabinet.new_key()
+        self._key, self._flushing = cabinet.new_key(), asyncio.Lock()
         self.waiting = len(cabinet.undone())
         """About how many reads are not anchored yet."""
 
@@ -119,20 +120,20 @@ class Journal:
         Raises:
             Unavailable: the ledger does not answer; what waits goes on waiting.
         """
-        undone = self._cabinet.undone()
-        by_number = dict(_entries(undone))
-        for plan in _plans(undone):
-            await self._carry_out(plan, by_number)
-        planned = {number for plan in _plans(undone) for number in plan.reads}
-        streams = defaultdict[str, list[int]](list)
-        for number, entry in by_number.items():
-            if number not in planned:
-                streams[entry.stream].append(number)
-        for name, numbers in streams.items():
-            plan = self._plan(name, numbers)
-            await self._carry_out(plan, by_number)
-        self.waiting = len(self._cabinet.undone())
-        return len(by_number)
+        async with self._flushing:
+            undone = self._cabinet.undone()
+            reads, plans = dict(_entries(undone)), _plans(undone)
+            for plan in plans:
+                await self._carry_out(plan, reads)
+            planned = {number for plan in plans for number in plan.reads}
+            streams = defaultdict[str, list[int]](list)
+            for number, entry in reads.items():
+                if number not in planned:
+                    streams[entry.stream].append(number)
+            for name, numbers in streams.items():
+                await self._carry_out(self._plan(name, numbers), reads)
+            self.waiting = len(self._cabinet.undone())
+            return len(reads)
 
     def _plan(self, name: str, numbers: Sequence[int]) -> Plan:
         with self._organisation.committed.snapshot() as committed:
