@@ -25,7 +25,7 @@ def cut_the_power(folder: Path, blocks: int, workload: Workload, chance: random.
     """Store blocks; at each, try every kind of crash, and go on from one of them."""
     crashes = 0
     place = folder / "crashed"
-    place.mkdir(exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     create(folder).close()
     for _ in range(blocks):
         before = data_file(folder).read_bytes()

@@ -156,6 +156,14 @@ def test_a_snapshot_does_not_see_later_blocks(store: Store) -> None:
     assert store.latest.height == 7
 
 
+def test_a_store_that_does_not_answer_is_no_absence_and_no_fault_of_a_rule(store: Store) -> None:
+    with store.snapshot() as over:
+        pass
+    for ask in (over.get, over.has, over.receipt, lambda key: list(over.scan(key))):
+        with pytest.raises(Unavailable):
+            ask(b"key")
+
+
 def test_what_does_not_follow_is_refused_and_leaves_no_trace(store: Store) -> None:
     workload = Workload(10)
     stale, stale_closed, stale_delta = apply(store, workload.transactions(store.latest.time + 5))
@@ -193,6 +201,30 @@ def test_another_process_reads_what_is_committed(store: Store, tmp_path: Path) -
             Workload(store.latest.height).run(store, 3)
             key, row = max(rows(store).items())
             assert pool.apply(_read, (folder, key)) == (store.latest, row)
+
+
+def _watch(folder: Path, blocks: int) -> int:
+    """In another process: look again and again; each time, a row must be proved by the header."""
+    heights = set[int]()
+    with StoreReader(folder) as reader:
+        while len(heights) < blocks:
+            with reader.snapshot() as committed:
+                latest = committed.latest()
+                key, row = next(committed.scan(b"shelves"), (b"none", None))
+                verify_row(Digest(latest.state_root), key, row, committed.prove_row(key))
+                entries = committed.entries(latest.first, latest.size + 9)
+                assert len(entries) == latest.size - latest.first
+            heights.add(latest.height)
+    return len(heights)
+
+
+def test_another_process_never_sees_half_a_block(store: Store, tmp_path: Path) -> None:
+    workload = Workload("watched", shelves=30)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        watching = pool.apply_async(_watch, (tmp_path / "chain", 20))
+        while not watching.ready() and store.latest.height < 5_000:
+            workload.run(store, 1)
+        assert watching.get(60) == 20
 
 
 def test_a_reader_waits_for_a_chain(tmp_path: Path) -> None:
