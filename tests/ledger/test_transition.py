@@ -4,21 +4,26 @@ from typing import NoReturn
 import pytest
 
 from careledger.ledger.errors import (
+    BadSignature,
+    CorruptStore,
     InternalFault,
     InvalidBlock,
     Malformed,
+    ProofError,
     SignerSuspended,
+    Unavailable,
     UnknownApplication,
     UnknownSigner,
     WrongKeyUse,
 )
-from careledger.ledger.membership import KEYS
+from careledger.ledger.membership import KEYS, SIGNERS
 from careledger.ledger.merkle import Frontier, leaf_hash
 from careledger.ledger.record import Digest
 from careledger.ledger.signature import key_id
 from careledger.ledger.state import MemoryReader, View
 from careledger.ledger.transaction import (
     Call,
+    SignatureInvalid,
     VerifiedTransaction,
     parse_transaction,
     sign_transaction,
@@ -92,7 +97,26 @@ def test_a_bug_in_a_rule_is_a_refusal_and_an_alarm_not_a_halt() -> None:
     assert applied.alarms == ("1/0: ZeroDivisionError",)
 
 
-@pytest.mark.parametrize("fatal", [MemoryError, RecursionError, OSError])
+@pytest.mark.parametrize("stray", [BadSignature, ProofError, SignatureInvalid, KeyError])
+def test_any_other_error_out_of_a_rule_is_a_refusal_too(stray: type[Exception]) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise stray
+
+    broken = {"toy": replace(APPLICATIONS["toy"], evolve=fail)}
+    block = Block(height=1, time=NOW, transactions=(verified(ANA, HELLO),))
+    applied = apply_block(View(first_state()), parent(), block, CHAIN, broken)
+    assert codes(applied) == [InternalFault.code]
+
+
+def test_a_damaged_row_is_nobody_s_refusal() -> None:
+    state = first_state()
+    state.apply({SIGNERS.at(ANA): b"\xa1damage"})
+    block = Block(height=1, time=NOW, transactions=(verified(ANA, HELLO),))
+    with pytest.raises(CorruptStore):
+        apply_block(View(state), parent(), block, CHAIN, APPLICATIONS)
+
+
+@pytest.mark.parametrize("fatal", [MemoryError, RecursionError, OSError, Unavailable, CorruptStore])
 def test_a_machine_at_its_limits_halts(fatal: type[Exception]) -> None:
     def fail(*_: object) -> NoReturn:
         raise fatal

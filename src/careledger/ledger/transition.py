@@ -13,11 +13,12 @@ from careledger.ledger.entry import (
     events_digest,
 )
 from careledger.ledger.errors import (
+    CorruptStore,
     InternalFault,
     InvalidBlock,
-    LedgerError,
     Refusal,
     SignerSuspended,
+    Unavailable,
     UnknownApplication,
     UnknownSigner,
     WrongKeyUse,
@@ -42,6 +43,9 @@ from careledger.ledger.transaction import Call, VerifiedTransaction
 Applications = Mapping[str, Application[Any, Any]]  # Any: each has its own commands and events
 
 STATE_MACHINE_VERSION = 1
+
+HALTING = (CorruptStore, Unavailable, MemoryError, RecursionError, OSError)
+"""What says nothing about the transaction but something about this node: no receipt for these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +122,7 @@ def apply_block(
             events, changed = apply_transaction(view, transaction, context, applications)
         except Refusal as refusal:
             receipts.append(Receipt(id=transaction.id, code=refusal.code))
-        except (LedgerError, MemoryError, RecursionError, OSError):
+        except HALTING:
             raise
         except Exception as error:  # noqa: BLE001 - one poison transaction must not stop every node
             receipts.append(Receipt(id=transaction.id, code=InternalFault.code))

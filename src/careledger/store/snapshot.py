@@ -40,11 +40,14 @@ class Snapshot:
 
     def scan(self, prefix: bytes, /) -> Iterator[tuple[bytes, bytes]]:
         """Rows whose state key begins with `prefix`, in key order."""
-        with self._transaction.cursor(self._databases["rows"]) as cursor:
-            found = cursor.set_range(prefix)
-            while found and (key := cursor.key()).startswith(prefix):
-                yield key, cursor.value()
-                found = cursor.next()
+        try:
+            with self._transaction.cursor(self._databases["rows"]) as cursor:
+                found = cursor.set_range(prefix)
+                while found and (key := cursor.key()).startswith(prefix):
+                    yield key, cursor.value()
+                    found = cursor.next()
+        except lmdb.Error as error:
+            raise Unavailable(f"the state does not answer: {error}") from error
 
     def bucket(self, number: int) -> bytes:
         """The leaves of a bucket of the state tree."""
@@ -163,7 +166,10 @@ class Snapshot:
             yield from cursor
 
     def _get(self, database: str, key: bytes) -> bytes | None:
-        return self._transaction.get(key, db=self._databases[database])
+        try:
+            return self._transaction.get(key, db=self._databases[database])
+        except lmdb.Error as error:  # a rule that met it must not take it for a refusal
+            raise Unavailable(f"the store does not answer: {error}") from error
 
     def _meta(self, key: bytes) -> bytes:
         value = self._get("meta", key)
