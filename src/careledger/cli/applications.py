@@ -51,13 +51,13 @@ class Field:
 
 
 def _subcommand(application: str, tag: str, command: type[Record]) -> click.Command:
-    from careledger.cli.signing import signer_options, submit
+    from careledger.cli.signing import Signer, signer_options, submit
 
     fields = [_field(one) for one in msgspec.structs.fields(command)]
 
-    def run(signer: object, **options: Any) -> None:  # Any: as the fields say
+    def run(find_signer: Callable[[], Signer], **options: Any) -> None:  # Any: as the fields say
         record = build(command, fields, options)
-        submit(signer, application, record)  # type: ignore[arg-type] # signer_options made it
+        submit(find_signer(), application, record)
 
     parameters: list[click.Parameter] = [
         click.Option(

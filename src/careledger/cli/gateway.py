@@ -77,6 +77,55 @@ def claim_code(patient: str, home: Path, url: str | None) -> None:
     click.echo(f"Good until {moment(found['claim_until'])}")
 
 
+@gateway.command()
+@click.argument("patient")
+@_HOME
+@_URL
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def shred(patient: str, home: Path, url: str | None, yes: bool) -> None:  # noqa: FBT001 - click's own
+    """Erase PATIENT (your own id) for good: keys, salts, index and terms, beyond any backup.
+
+    The ledger records it first; a legal hold forbids it.
+    """
+    if not yes:
+        click.confirm(f"Nobody will ever read the records of {patient} again. Erase?", abort=True)
+    found = asyncio.run(_post(home, url, f"/desk/patients/{patient}/shred", b""))
+    click.echo(f"Erased: account {found['account']}")
+    click.echo(f"Transaction {found['transaction']}")
+    click.echo(f"Certificate {found['certificate']}")
+
+
+@gateway.command()
+@_HOME
+@click.option("--data", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--keys", required=True, type=click.Path(dir_okay=False, path_type=Path))
+def backup(home: Path, data: Path, keys: Path) -> None:
+    """Copy the sealed records to the file DATA and the wrapped keys to the file KEYS.
+
+    Keep the two apart, and the organisation key apart from both. The gateway must be stopped.
+    """
+    from careledger.node.gateway_process import back_up
+
+    back_up(home, data, keys)
+    click.echo(f"Sealed records in {data}, wrapped keys in {keys}.")
+
+
+@gateway.command()
+@_HOME
+@click.option("--data", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--keys", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def restore(home: Path, data: Path, keys: Path) -> None:
+    """Bring a lost vault back from DATA and KEYS.
+
+    Whoever was erased since they were taken is erased again, by the ledger, before anything opens.
+    The node must be running; the gateway must be stopped.
+    """
+    from careledger.node.gateway_process import put_back
+
+    erased = put_back(home, data, keys)
+    click.echo(f"Restored; {erased} erasures on the ledger were done again.")
+
+
 @gateway.command("enrol-practitioner")
 @_HOME
 @_URL

@@ -18,6 +18,9 @@ AT_ONCE = 4
 TRIES, PAUSE_S = 5, 1.0
 """How often, and with what pause, a busy gateway is tried."""
 
+DIRECTORY = ("hospital", "practitioner")
+"""In the names of files that others refer to."""
+
 SCOPE = "system/*.cruds"
 
 BUSY = 503
@@ -48,8 +51,8 @@ def ingest(
 ) -> int:
     """Send FILES (FHIR R4 bundles, or folders of them) to the gateway of a member.
 
-    A file that was taken is not sent again. What the records refer to goes first: files whose
-    names begin with `hospital` or `practitioner`.
+    A file that was taken is not sent again. What the records refer to goes first: files with
+    `hospital` or `practitioner` in their name.
 
     Exit status: 0 all taken; 1 some were not, and the reasons are listed.
     """
@@ -58,8 +61,10 @@ def ingest(
     client = member_client(home, purpose, SCOPE, gateway)
     noted = Journal(journal or home / "ingest.journal")
     found = list(_expand(files))
-    first = [path for path in found if path.name.startswith(("hospital", "practitioner"))]
-    rest = [path for path in found if path not in set(first)]
+    if not found:
+        raise click.UsageError("there are no .json files in there")
+    first = [path for path in found if any(word in path.name for word in DIRECTORY)]
+    rest = [path for path in found if path not in first]
 
     async def work(told: Callable[["Done"], None]) -> list[Done]:
         from careledger.cli.smart import Session
@@ -114,7 +119,7 @@ class Journal:
 def _expand(files: Sequence[Path]) -> Iterator[Path]:
     for path in files:
         if path.is_dir():
-            yield from sorted(path.glob("*.json"))
+            yield from sorted(path.rglob("*.json"))
         else:
             yield path
 

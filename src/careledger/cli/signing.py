@@ -53,7 +53,7 @@ class _Choice:
 
 
 def signer_options(command: click.Command) -> click.Command:
-    """Give `command` the options that say who signs; its callback gets `signer`."""
+    """Give `command` the options that say who signs; its callback gets `find_signer`."""
     wanted, callback = {"home", "credential", "node"}, command.callback
     command.params += [
         click.Option(
@@ -72,7 +72,7 @@ def signer_options(command: click.Command) -> click.Command:
 
     def run(**options: Any) -> object:  # Any: as the command's other options say
         choice = _Choice(**{f"{name}": options.pop(name) for name in wanted})
-        return None if callback is None else callback(signer=choice.signer(), **options)
+        return None if callback is None else callback(find_signer=choice.signer, **options)
 
     command.callback = run
     return command

@@ -5,6 +5,7 @@ The assertion states one purpose of use; there is none by default.
 
 import base64
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +24,8 @@ TIMEOUT_S = 60.0
 ASSERTION_S = 120
 RENEW_S = 60
 """A token is renewed when it has less than so many seconds left."""
+
+FORBIDDEN = 403
 
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -155,13 +158,34 @@ def reason_of(status: int, found: object) -> str:
     if isinstance(found, dict):
         for issue in found.get("issue", []):
             details = issue.get("details", {})
-            codes = ", ".join(one.get("code", "") for one in details.get("coding", []))
-            text = details.get("text") or issue.get("diagnostics") or issue.get("code", "")
-            return f"{text} ({codes})" if codes else str(text)
+            codes = [str(one.get("code", "")) for one in details.get("coding", [])]
+            text = str(details.get("text") or issue.get("diagnostics") or issue.get("code", ""))
+            return _refusal(codes) if status == FORBIDDEN and codes else text
         for name in ("error_description", "detail", "title", "error"):
             if found.get(name):
                 return str(found[name])
     return f"the gateway answered {status}"
+
+
+def _refusal(dimensions: Sequence[str]) -> str:
+    """A refusal in words, as far as whoever asked may know why."""
+    words = [_OUTSIDE.get(one, one) for one in dimensions]
+    return f"refused: {'; '.join(words)} ({', '.join(dimensions)})"
+
+
+_OUTSIDE = {
+    "custodian": "no consent is about the records there",
+    "grantee": "your organisation is not allowed",
+    "person": "you are not allowed",
+    "role": "that role is not allowed",
+    "purpose": "that purpose is not allowed",
+    "action": "that is more than is allowed: ask for one resource TYPE",
+    "validity": "it is not allowed at this time",
+    "status": "the patient has ended it",
+    "terms": "it lies outside what is allowed",
+    "denial": "the patient said no",
+    "consent": "there is no consent",
+}
 
 
 def member_client(home: "Path", purpose: str, scope: str, gateway: str | None = None) -> Client:

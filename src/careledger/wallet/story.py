@@ -9,7 +9,12 @@ from typing import Literal
 
 from careledger.apps import pages
 from careledger.apps.consent.commands import ConsentDenied, ConsentGranted, ConsentRevoked
-from careledger.apps.identity.commands import AccountClaimed, AccountEnrolled, AccountKeyRotated
+from careledger.apps.identity.commands import (
+    AccountClaimed,
+    AccountEnrolled,
+    AccountKeyRotated,
+    ClaimReissued,
+)
 from careledger.apps.records.commands import (
     AccessRefused,
     Acknowledged,
@@ -149,6 +154,8 @@ def _other(names: Names, application: str, event: Record) -> str:
     match event:
         case AccountEnrolled():
             return f"{names.of(event.member)} opened an account for you."
+        case ClaimReissued():
+            return f"{names.of(event.member)} gave you a code to claim your account with."
         case AccountClaimed():
             return "you claimed your account: only your key signs for it now."
         case AccountKeyRotated():
