@@ -28,8 +28,8 @@ DAY = 86_400
 SALT = bytes(32)
 
 WHOM = [None, LAKEVIEW, HILLTOP]
-FOR = [("TREAT", "HRESCH"), ("TREAT",), ("ETREAT",), ("HRESCH",), ("BTG", "CLINTRCH")]
-DOING = [("read", "search", "export"), ("read",), ("search", "export")]
+FOR = [*[("TREAT", "HRESCH")] * 4, ("TREAT",), ("ETREAT",), ("HRESCH",), ("BTG", "CLINTRCH")]
+DOING = [*[("read", "search", "export")] * 3, ("read",), ("search", "export")]
 """What grants are for, and what they let do; a denial may leave it open."""
 
 Consent = tuple[Envelope, Terms | None]
@@ -56,10 +56,10 @@ uses = st.builds(
     Use,
     custodian=st.just(RIVERSIDE),
     account=st.just(ANA),
-    requester=st.sampled_from([LAKEVIEW, LAKEVIEW, HILLTOP]),
+    requester=st.sampled_from([*[LAKEVIEW] * 5, HILLTOP]),
     practitioner=st.sampled_from([CHO, CHO, DIAZ, None]),
     role=st.sampled_from(["clinician", "clinician", "nurse", None]),
-    purpose=purposes,
+    purpose=st.sampled_from(["TREAT", "TREAT", "ETREAT", "BTG", "HRESCH", "CLINTRCH"]),
     action=st.sampled_from(["read", "read", "search", "export"]),
     time=st.sampled_from([2 * DAY, 2 * DAY + 5, 3 * DAY - 1, 4 * DAY]),
 )
@@ -115,25 +115,25 @@ def consents(
     draw: st.DrawFn, /, kind: str | None = None, form: str | None = None, **fields: Any
 ) -> Consent:
     """An envelope as the rules let it onto the ledger, and its terms."""
-    kind = kind or draw(st.sampled_from(["grant", "grant", "denial"]))
+    kind = kind or draw(st.sampled_from(["grant", "grant", "grant", "grant", "denial"]))
     form = form or draw(st.sampled_from(["electronic", "electronic", "paper"]))
     is_grant = kind == "grant"
-    said = draw(st.none() | terms("permit" if is_grant else "deny"))
-    start = draw(st.sampled_from([0, 0, 0, 2, 3]))
+    said = draw(st.none() | st.none() | terms("permit" if is_grant else "deny"))
+    start = draw(st.sampled_from([0, 0, 0, 0, 0, 2, 3]))
     made: dict[str, Any] = {
         "kind": kind,
         "form": form,
         "custodian": RIVERSIDE,
-        "grantee": draw(st.sampled_from([LAKEVIEW, LAKEVIEW, HILLTOP] if is_grant else WHOM)),
-        "practitioner": draw(st.sampled_from([None, None, None, CHO, DIAZ])),
-        "role": draw(st.sampled_from([None, None, None, "clinician", "nurse"])),
+        "grantee": draw(st.sampled_from([*[LAKEVIEW] * 5, HILLTOP] if is_grant else WHOM)),
+        "practitioner": draw(st.sampled_from([*[None] * 6, CHO, DIAZ])),
+        "role": draw(st.sampled_from([*[None] * 6, "clinician", "nurse"])),
         "purposes": draw(st.sampled_from(FOR if is_grant else [*FOR, ()])),
         "actions": draw(st.sampled_from(DOING if is_grant else [*DOING, ()])),
         "valid_from": start,
-        "valid_until": draw(st.sampled_from([None, None, start + 1, 6])),
+        "valid_until": draw(st.sampled_from([None, None, None, start + 1, 6])),
         "terms": None if said is None else commit(SALT, said),
         "given": draw(st.integers(0, 6 * DAY)),
-        "ended": draw(st.sampled_from([None, None, None, None, DAY, 5 * DAY])),
+        "ended": draw(st.sampled_from([None, None, None, None, None, None, DAY, 5 * DAY])),
     }
     return Envelope(**(made | fields)), said
 

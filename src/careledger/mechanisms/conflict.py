@@ -22,18 +22,18 @@ from careledger.mechanisms.terms import (
 TermsOf = Callable[[bytes], OpenedTerms | None]
 """From a consent id to the terms the custodian holds, checked against their commitment."""
 
+Some = list[tuple[bytes, Envelope]]
+
 Consents = Sequence[tuple[bytes, Envelope]]
 """Every consent ever given under one account, by id and in the order of ids."""
 
 
 def resolve(use: Use, consents: Consents, terms_of: TermsOf) -> tuple[Permit, ...] | Denied:
     """One permit for each grant that may serve as basis, electronic ones first; or the refusal."""
-    matching = [pair for pair in consents if pair[1].matches(use)]
-    denials = [pair for pair in matching if pair[1].kind == "denial"]
+    grants, denials = matching(use, consents)
     for _, denial in denials:
         if denial.terms is None:
             return Denied(use=use, dimensions=("denial",), rule="denial")
-    grants = usable(matching, consents, use)
     opened = _open(denials + grants, terms_of)
     if opened is None:
         return Denied(use=use, dimensions=("terms",), rule="terms-missing")
@@ -63,14 +63,21 @@ def _permit(
     )
 
 
-def usable(matching: Consents, consents: Consents, use: Use) -> list[tuple[bytes, Envelope]]:
-    """The grants among `matching` that count: electronic first, then paper where paper may."""
-    own: list[tuple[bytes, Envelope]] = []
-    paper: list[tuple[bytes, Envelope]] = []
-    for pair in matching:
-        if pair[1].kind == "grant":
-            (paper if pair[1].form == "paper" else own).append(pair)
-    return own + [pair for pair in paper if not _is_set_aside(pair[1], consents, use)]
+def matching(use: Use, consents: Consents) -> tuple[Some, Some]:
+    """The grants that match and count, electronic ones first, and the denials that match."""
+    grants: Some = []
+    denials: Some = []
+    paper: Some = []
+    for pair in consents:
+        envelope = pair[1]
+        if envelope.matches(use):
+            if envelope.kind == "denial":
+                denials.append(pair)
+            else:
+                (paper if envelope.form == "paper" else grants).append(pair)
+    if paper:
+        grants += [pair for pair in paper if not _is_set_aside(pair[1], consents, use)]
+    return grants, denials
 
 
 def _is_set_aside(paper: Envelope, consents: Consents, use: Use) -> bool:
@@ -184,8 +191,7 @@ def consider(
     use: Use, consents: Consents, terms_of: TermsOf, facts: Facts | None = None
 ) -> tuple[Considered, ...]:
     """Each consent and how it was read, for this use and, if given, this resource."""
-    matching = [pair for pair in consents if pair[1].matches(use)]
-    counted = {key for key, _ in usable(matching, consents, use)}
+    counted = {key for key, _ in matching(use, consents)[0]}
     return tuple(
         Considered(
             consent_id=key,

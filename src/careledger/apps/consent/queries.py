@@ -11,8 +11,8 @@ from careledger.mechanisms.conflict import (
     Considered,
     TermsOf,
     consider,
+    matching,
     resolve,
-    usable,
 )
 from careledger.mechanisms.emergency import VerifiedEmergency, break_glass
 from careledger.mechanisms.envelope import Envelope, stored_envelope
@@ -85,11 +85,10 @@ def basis_holds(view: View, use: Use, consent_id: bytes) -> bool:
     """
     if _standing(view, use) is not None:
         return False
-    every = consents(view, use.account)
-    matching = [pair for pair in every if pair[1].matches(use)]
-    if any(envelope.kind == "denial" and envelope.terms is None for _, envelope in matching):
+    grants, denials = matching(use, consents(view, use.account))
+    if any(denial.terms is None for _, denial in denials):
         return False
-    return any(key == consent_id for key, _ in usable(matching, every, use))
+    return any(key == consent_id for key, _ in grants)
 
 
 def explain(
