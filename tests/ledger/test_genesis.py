@@ -1,6 +1,10 @@
+from dataclasses import replace
+from typing import NoReturn
+
 import msgspec
 import pytest
 
+from careledger.ledger.errors import BadSignature
 from careledger.ledger.genesis import (
     Activation,
     BadGenesis,
@@ -60,7 +64,14 @@ def test_an_upgrade_acts_from_its_height() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{}", b"\xff", msgspec.json.encode(GENESIS).replace(b'"time"', b'"tim"')],
+    [
+        b"",
+        b"{}",
+        b"\xff",
+        msgspec.json.encode(GENESIS).replace(b'"time"', b'"tim"'),
+        msgspec.json.encode(GENESIS).replace(bytes(EVENT), b"[" * 100_000 + b"]" * 100_000),
+    ],
+    ids=["nothing", "empty", "not json", "field", "deep"],
 )
 def test_what_is_no_genesis_says_what_is_wrong(data: bytes) -> None:
     with pytest.raises(BadGenesis, match="genesis file"):
@@ -72,3 +83,12 @@ def test_a_missing_application_or_event_is_named() -> None:
         active_applications(GENESIS, {}, 0)
     with pytest.raises(BadGenesis, match="not active: toy"):
         genesis_changes(GENESIS, {})
+
+
+@pytest.mark.parametrize("fault", [KeyError, BadSignature])
+def test_an_event_that_cannot_have_happened_first_is_named(fault: type[Exception]) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise fault
+
+    with pytest.raises(BadGenesis, match="event of toy: NoteSet"):
+        genesis_changes(GENESIS, {"toy": replace(TOY, evolve=fail)})

@@ -58,7 +58,7 @@ def load_genesis(data: bytes) -> tuple[Digest, Genesis]:
     """
     try:
         return digest(data), msgspec.json.decode(data, type=Genesis)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"genesis file: {error}"
         raise BadGenesis(message) from error
 
@@ -87,7 +87,8 @@ def genesis_changes(genesis: Genesis, applications: Applications) -> Changes:
     """The rows that genesis puts there.
 
     Raises:
-        BadGenesis: an event of an unknown application, or not one of its events.
+        BadGenesis: an event of an unknown application, not one of its events, or one that cannot
+            have happened first.
     """
     changes = dict(PARAMETERS.put(genesis.parameters, "network"))
     for event in genesis.events:
@@ -100,7 +101,11 @@ def genesis_changes(genesis: Genesis, applications: Applications) -> Changes:
         except msgspec.DecodeError as error:
             message = f"genesis event of {event.application}: {error}"
             raise BadGenesis(message) from error
-        changes.update(application.evolve(happened, View(None, changes)))
+        try:
+            changes.update(application.evolve(happened, View(None, changes)))
+        except (LedgerError, KeyError, ValueError) as error:
+            message = f"genesis event of {event.application}: {type(happened).__name__}: {error!r}"
+            raise BadGenesis(message) from error
     return changes
 
 
