@@ -21,6 +21,7 @@ from careledger.apps.identity.commands import (
 )
 from careledger.apps.identity.queries import account as account_of
 from careledger.exchange.enrolling import new_account_id
+from careledger.exchange.errors import CommandRefused
 from careledger.gateway.auth_bearer import caller_of, insufficient_scope, require_scope
 from careledger.gateway.auth_scopes import Interaction
 from careledger.gateway.body import read_body
@@ -30,7 +31,7 @@ from careledger.gateway.services import GatewayServices
 from careledger.ledger.claim import CODE_BYTES, claim_key, format_code
 from careledger.ledger.membership import NewKey
 from careledger.ledger.possession import new_key
-from careledger.ledger.record import AccountId, AccountName, Instant, Name, Record
+from careledger.ledger.record import AccountId, AccountName, Instant, Name, Record, encode
 
 CODE_S: Final = 30 * 86_400
 """How long a code that the desk gives counts, in seconds."""
@@ -59,6 +60,7 @@ def routes(services: GatewayServices) -> list[Route]:
         Route(_DESK + "/patients", door.patients, methods=["GET"]),
         Route(one, door.patient, methods=["GET"]),
         Route(one + "/claim", door.claim, methods=["POST"]),
+        Route(one + "/shred", door.shred, methods=["POST"]),
         Route(_DESK + "/practitioners", door.practitioner, methods=["POST"]),
     ]
 
@@ -109,6 +111,23 @@ class _Desk:
             await self._services.organisation.submit("identity", command)
         body = {"account": account, "code": format_code(entropy), "claim_until": until}
         return JSONResponse(body, 201, headers={"Cache-Control": "no-store"})
+
+    async def shred(self, request: Request) -> Response:
+        """Erase the patient for good, unless a legal hold forbids it."""
+        self._check(request, "Patient", "d")
+        account = self._account(request.path_params["id"])
+        if account is None:
+            return problem(404, "no such patient")
+        try:
+            erased = await self._services.exchange.erasure.shred(account)
+        except CommandRefused as error:
+            return problem(409, "refused", str(error), code=error.code)
+        body = {
+            "account": account,
+            "transaction": erased.transaction.hex(),
+            "certificate": encode(erased.certificate).hex(),
+        }
+        return JSONResponse(body)
 
     async def practitioner(self, request: Request) -> Response:
         """Enrol a practitioner, who keeps the key."""

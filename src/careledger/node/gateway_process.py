@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from careledger.apps.governance.queries import member
 from careledger.consensus.remote import RemoteNode
+from careledger.exchange.erasing import recorded_shreds
 from careledger.exchange.exchange import Exchange
 from careledger.exchange.organisation import Organisation
 from careledger.exchange.transport import HttpTransport
@@ -23,7 +24,7 @@ from careledger.ledger.state import View
 from careledger.node.config import BadConfiguration, GatewayConfig, load_gateway
 from careledger.node.serve import serve, wall_clock
 from careledger.store.reader import StoreReader
-from careledger.vault.files import VaultFiles, open_vault
+from careledger.vault.files import VaultFiles, open_vault, restore
 from careledger.vault.keyfile import load_sealing_key, load_signing_key
 from careledger.vault.keystore import FileKeyStore
 
@@ -91,6 +92,38 @@ async def run_gateway(home: Path, ready: Callable[[RunningGateway], None]) -> No
     config = load_gateway(home)
     async with open_gateway(home, config) as gateway:
         await serve(gateway.app, config.host, config.port, lambda: ready(gateway))
+
+
+def back_up(home: Path, data: Path, keys: Path) -> None:
+    """Copy the vault of the stopped gateway in `home` to two new files.
+
+    Raises:
+        VaultInUse: the gateway is running.
+    """
+    config = load_gateway(home)
+    files = VaultFiles.under(home / config.vault)
+    keystore = FileKeyStore(home / config.organisation_key)
+    with open_vault(files, keystore, MemberId(config.member)) as vault:
+        vault.backup_data(data)
+        vault.backup_keys(keys)
+
+
+def put_back(home: Path, data: Path, keys: Path) -> int:
+    """Restore a vault that is gone; how many erasures of the ledger were done again.
+
+    Raises:
+        FileExistsError: there is a vault; nothing is overwritten.
+        WrongVault: the backups do not belong together, or to this member.
+        Unavailable: the node's ledger is not there.
+    """
+    config = load_gateway(home)
+    mine, folder = MemberId(config.member), home / config.vault
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with StoreReader(home / config.ledger) as reader, reader.snapshot() as committed:
+        shredded = list(recorded_shreds(committed, mine))
+    keystore = FileKeyStore(home / config.organisation_key)
+    restore(VaultFiles.under(folder), VaultFiles(data, keys), keystore, mine, shredded)
+    return len(shredded)
 
 
 async def _reader(ledger: Path) -> StoreReader:
