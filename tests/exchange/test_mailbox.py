@@ -137,7 +137,7 @@ def test_shredding_takes_the_terms_too(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         package = await world.grant(TERMS)
         assert world.riverside.mailbox.package(ANA, package.consent_id) is not None
-        world.riverside.shred(ANA)
+        world.riverside.mailbox.shred(ANA)
         assert world.riverside.mailbox.package(ANA, package.consent_id) is None
         assert world.riverside.mailbox.terms_of(ANA)(package.consent_id) is None
 
