@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from re import compile as regex
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from careledger.fhir.model import Model
 
 MAXIMUM_BYTES: Final = 50_000_000
+
+_BUILDING: Final = Lock()
 
 _OPENING: Final = regex(rb'[ \t\r\n]*\{[ \t\r\n]*"resourceType"[ \t\r\n]*:[ \t\r\n]*"([A-Za-z]+)"')
 
@@ -39,9 +42,17 @@ class Resource:
     raw: bytes
 
 
-@cache
 def decoder(type_: str) -> "msgspec.json.Decoder[Model]":
-    """Return the decoder of a resource type; its module is loaded when first asked for."""
+    """Return the decoder of a resource type; its module is loaded when first asked for.
+
+    One thread at a time: msgspec hands a second thread what the first has half built, and crashes.
+    """
+    with _BUILDING:
+        return _decoder(type_)
+
+
+@cache
+def _decoder(type_: str) -> "msgspec.json.Decoder[Model]":
     module = import_module(f"careledger.fhir.r4.{MODULES[type_]}")
     return msgspec.json.Decoder(getattr(module, type_))
 
