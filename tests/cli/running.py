@@ -130,7 +130,7 @@ class Network:
 
     def close(self) -> None:
         for process in reversed(self.processes):
-            print(stop(process))
+            stop(process)
 
 
 @cache

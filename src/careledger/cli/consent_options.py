@@ -12,6 +12,7 @@ Function = Callable[..., Any]  # Any: click's own
 
 def shared_options(command: Function) -> Function:
     """Give `command` these options, and those of a wallet."""
+    command = purse_options(command)
     for option in reversed(
         (
             click.option(
@@ -78,4 +79,4 @@ def shared_options(command: Function) -> Function:
         )
     ):
         command = option(command)
-    return purse_options(command)
+    return command
