@@ -30,7 +30,7 @@ from careledger.ledger.errors import SignerSuspended
 from careledger.ledger.membership import SIGNERS, SignerRow
 from careledger.mechanisms.emergency import Emergency, sign_emergency, verify_emergency
 from careledger.mechanisms.policy import PERMIT_S, Denied, Permit
-from careledger.mechanisms.terms import Provision, Terms
+from careledger.mechanisms.terms import Facts, Provision, Terms
 from tests.apps.consent.story import (
     ANA,
     CHAIN,
@@ -363,6 +363,24 @@ def test_ana_is_told_how_each_consent_was_read(network: ConsentNetwork) -> None:
         ("outside", ("purpose",)),
         ("terms-missing", ()),
     ]
+
+
+def test_ana_is_told_about_one_resource(network: ConsentNetwork) -> None:
+    labs = Terms(base=Provision(effect="permit", types=("Observation",)))
+    network.do(ANA, network.grant(1, labs))
+    network.do(NURSE_EMO, network.attest(network.paper(3)))
+    for type_, reading in (("Observation", "covers"), ("Condition", "silent")):
+        told = queries.explain(network.view, network.use(), network.terms.get, Facts(type=type_))
+        assert [one.reading for one in told] == [reading, "set-aside"]
+
+
+def test_what_the_requester_is_told_says_nothing_of_the_terms(network: ConsentNetwork) -> None:
+    labs = Terms(base=Provision(effect="permit", types=("Observation",)))
+    network.do(ANA, network.grant(1, labs))
+    refused = network.decide(Facts(type="Condition", codes=("x|secret",)))
+    assert isinstance(refused, Denied)
+    assert refused.dimensions == ("terms",)
+    assert "secret" not in repr(refused)
 
 
 def test_a_cited_consent_is_the_basis(network: ConsentNetwork) -> None:
