@@ -1,5 +1,6 @@
 """Records: everything the ledger signs or hashes, and its one encoding."""
 
+import contextlib
 import hashlib
 import re
 from typing import Annotated, Any, NewType, NoReturn, TypeVar, dataclass_transform
@@ -66,7 +67,12 @@ class _RecordMeta(msgspec.StructMeta):
         **options: Any,  # Any: msgspec's own options
     ) -> "_RecordMeta":
         defaults: dict[str, Any] = {"frozen": True, "kw_only": True, "forbid_unknown_fields": True}
-        return super().__new__(mcls, name, bases, namespace, **(defaults | options))
+        made = super().__new__(mcls, name, bases, namespace, **(defaults | options))
+        # Now, while modules load, and not in two threads at once: msgspec builds what it needs of
+        # a type at first use, and hands a second thread the half of it.
+        with contextlib.suppress(NameError):  # of a field's type that is only defined later
+            msgspec.msgpack.Decoder(made)
+        return made
 
 
 # Said again for type checkers, which read msgspec.Struct's own before a metaclass's.
