@@ -203,6 +203,22 @@ def test_patients_of_a_suspended_member_can_still_deny_and_revoke(
     network.do(ANA, RevokeConsent(consent_id=consent_id(1)))
 
 
+def test_the_desk_of_a_suspended_member_can_end_paper_and_nothing_else(
+    network: ConsentNetwork,
+) -> None:
+    network.do(NURSE_EMO, network.attest(network.paper(3)))
+    suspend(network, RIVERSIDE)
+    network.refuse(NURSE_EMO, SignerSuspended, network.attest(network.paper(4)))
+    network.do(NURSE_EMO, ending(3))
+
+
+def test_suspended_staff_end_nothing(network: ConsentNetwork) -> None:
+    network.do(NURSE_EMO, network.attest(network.paper(3)))
+    row = SignerRow(kind="account", payer=RIVERSIDE, status="suspended")
+    network.state.apply(SIGNERS.put(row, NURSE_EMO))
+    network.refuse(NURSE_EMO, NotTheDesk, ending(3))
+
+
 def test_a_suspended_requester_sees_nothing(network: ConsentNetwork) -> None:
     network.do(ANA, network.grant())
     suspend(network, LAKEVIEW)
