@@ -6,7 +6,17 @@ from typing import Final
 from msgspec.structs import replace
 
 from careledger.ledger.errors import BadSignature, Refusal, require
-from careledger.ledger.membership import KEYS, KeyRow, KeyUse, NewKey, live_key, live_keys
+from careledger.ledger.membership import (
+    KEYS,
+    LIVE_KEYS,
+    USES,
+    KeyRow,
+    KeyUse,
+    LiveKeyRow,
+    NewKey,
+    live_key,
+    live_keys,
+)
 from careledger.ledger.possession import PublishedKey, check_possession, thumbprint
 from careledger.ledger.record import Digest, Instant, SignerId
 from careledger.ledger.state import Changes, View
@@ -121,18 +131,22 @@ def check_retirement(view: View, signer: SignerId, key_id: bytes) -> None:
 def register(signer: SignerId, key: PublishedKey, time: Instant) -> Changes:
     """The change that makes `key` one of `signer`'s."""
     row = KeyRow(use=key.use, algorithm=key.algorithm, public=key.public, since=time)
-    return KEYS.put(row, signer, thumbprint(key.algorithm, key.public))
+    key_id = thumbprint(key.algorithm, key.public)
+    live = LIVE_KEYS.put(LiveKeyRow(since=time), signer, key.use, key_id)
+    return {**KEYS.put(row, signer, key_id), **live}
 
 
 def retire(view: View, signer: SignerId, key_id: bytes, time: Instant) -> Changes:
     """The change after which `key_id` signs no more; its row stays, for what it signed before."""
-    return KEYS.put(replace(view.row(KEYS, signer, key_id), until=time), signer, key_id)
+    row = view.row(KEYS, signer, key_id)
+    retired = KEYS.put(replace(row, until=time), signer, key_id)
+    return {**retired, **LIVE_KEYS.remove(signer, row.use, key_id)}
 
 
-def retire_all(view: View, signer: SignerId, time: Instant, use: KeyUse | None = None) -> Changes:
-    """The changes after which `signer` has no live key, or none for `use`."""
+def retire_all(view: View, signer: SignerId, time: Instant, *uses: KeyUse) -> Changes:
+    """The changes after which `signer` has no live key for `uses`; if none is named, for any."""
     changes: dict[bytes, bytes | None] = {}
-    for (_, key_id), row in view.scan(KEYS, signer):
-        if isinstance(key_id, bytes) and row.until is None and use in {None, row.use}:
+    for use in uses or USES:
+        for key_id, _ in live_keys(view, signer, use):
             changes.update(retire(view, signer, key_id, time))
     return changes

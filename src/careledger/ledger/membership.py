@@ -5,7 +5,7 @@ applications `governance` and `identity` are the only writers.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 
@@ -25,6 +25,8 @@ Status = Literal["active", "suspended", "removed"]
 KeyUse = Literal["transaction", "claim", "client", "sealing", "checkpoint", "receipt"]
 """What a key is for; "client" signs private_key_jwt, "sealing" opens HPKE, the last two sign
 checkpoints and COSE receipts."""
+
+USES: Final[tuple[KeyUse, ...]] = get_args(KeyUse)
 
 KeyAlgorithm = Literal["EdDSA", "ES256", "ES384", "X25519"]
 
@@ -48,6 +50,12 @@ class KeyRow(Record):
     until: Instant | None = None
 
 
+class LiveKeyRow(Record):
+    """A key is live; `KeyRow` says the rest."""
+
+    since: Instant
+
+
 class NetworkParameters(Record):
     """What genesis fixed for everyone; changed only by vote."""
 
@@ -69,12 +77,15 @@ SIGNERS = Table("ledger.signers", SignerRow, (str,))
 """Keyed by member or account id."""
 
 KEYS = Table("ledger.keys", KeyRow, (str, bytes))
-"""Keyed by signer and key id."""
+"""Keyed by signer and key id; retired keys stay, for what they signed before."""
+
+LIVE_KEYS = Table("ledger.live-keys", LiveKeyRow, (str, str, bytes))
+"""Keyed by signer, use and key id: however many a signer retired, the live ones are soon found."""
 
 PARAMETERS = Table("ledger.parameters", NetworkParameters, (str,))
 """One row, keyed "network"."""
 
-TABLES = (SIGNERS, KEYS, PARAMETERS)
+TABLES = (SIGNERS, KEYS, LIVE_KEYS, PARAMETERS)
 
 
 def parameters(view: View) -> NetworkParameters:
@@ -90,9 +101,9 @@ def live_key(view: View, signer: SignerId, key_id: bytes) -> KeyRow | None:
 
 def live_keys(view: View, signer: SignerId, use: KeyUse) -> Iterator[tuple[Digest, KeyRow]]:
     """Every key of `signer` that serves `use` now, with its id."""
-    for (_, key_id), row in view.scan(KEYS, signer):
-        if row.use == use and row.until is None and isinstance(key_id, bytes):
-            yield Digest(key_id), row
+    for (_, _, key_id), _ in view.scan(LIVE_KEYS, signer, use):
+        if isinstance(key_id, bytes):
+            yield Digest(key_id), view.row(KEYS, signer, key_id)
 
 
 def public_key(row: KeyRow) -> PublicKey | None:

@@ -1,5 +1,7 @@
 """Members keep their own keys: register, rotate, retire; effective within the block."""
 
+from collections.abc import Iterator
+
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,6 +25,7 @@ from careledger.ledger.keyring import (
 from careledger.ledger.membership import KEYS, NewKey, live_keys
 from careledger.ledger.possession import possession_message, sealing_key, thumbprint
 from careledger.ledger.record import MemberId
+from careledger.ledger.state import Reader, View
 from tests.apps.network import CHAIN, LAKEVIEW, RIVERSIDE, Network, id_of, key
 
 OLD, NEW = key(RIVERSIDE), key(RIVERSIDE, 1)
@@ -152,6 +155,35 @@ def test_live_keys_are_bounded() -> None:
     last = network.new_key(RIVERSIDE, key(RIVERSIDE, MAX_LIVE_KEYS))
     network.refuse(RIVERSIDE, TooManyKeys, RegisterKey(key=last))
     network.do(RIVERSIDE, RotateKey(old=id_of(OLD), key=last))
+
+
+class Counting:
+    """A reader that counts the rows that scans go over."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader, self.rows = reader, 0
+
+    def get(self, key: bytes, /) -> bytes | None:
+        return self.reader.get(key)
+
+    def scan(self, prefix: bytes, /) -> Iterator[tuple[bytes, bytes]]:
+        for pair in self.reader.scan(prefix):
+            self.rows += 1
+            yield pair
+
+
+def test_retired_keys_are_not_gone_over_again_with_each_new_one() -> None:
+    network = Network()
+    for generation in range(40):
+        old, new = key(RIVERSIDE, generation), key(RIVERSIDE, generation + 1)
+        rotate = RotateKey(old=id_of(old), key=network.new_key(RIVERSIDE, new))
+        network.do(RIVERSIDE, rotate, signing=old)
+    counting = Counting(network.state)
+    [(id_, _)] = live_keys(View(counting), RIVERSIDE, "transaction")
+    assert (id_, counting.rows) == (id_of(key(RIVERSIDE, 40)), 1)
+    retired = network.view.get(KEYS, RIVERSIDE, id_of(OLD))
+    assert retired is not None
+    assert retired.until == network.time
 
 
 STEPS = st.lists(

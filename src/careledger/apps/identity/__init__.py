@@ -12,7 +12,7 @@ from careledger.ledger.application import Application
 APPLICATION: Application[commands.Command, commands.Event] = Application(
     name="identity",
     version=1,
-    tables=(state.ACCOUNTS, membership.SIGNERS, membership.KEYS),
+    tables=(state.ACCOUNTS, membership.SIGNERS, membership.KEYS, membership.LIVE_KEYS),
     commands=(
         commands.EnrolAccount,
         commands.ReissueClaim,
