@@ -1,17 +1,18 @@
 """A network on which patients consent: Ana at Riverside, Dr Cho and Dr Diaz at Lakeview."""
 
-from typing import Any
+from typing import Any, Literal
 
 from careledger.apps.consent import queries
 from careledger.apps.consent.commands import (
     AttestPaperConsent,
     DenyConsent,
+    EndPaperConsent,
     GrantConsent,
     RevokeConsent,
     SaidOnPaper,
 )
-from careledger.ledger.membership import NetworkParameters
-from careledger.ledger.record import AccountId, MemberId, encode
+from careledger.ledger.membership import SIGNERS, NetworkParameters, SignerRow
+from careledger.ledger.record import AccountId, MemberId, SignerId, encode
 from careledger.ledger.statement import sign_statement
 from careledger.mechanisms.deadline import day_of
 from careledger.mechanisms.policy import Denied, Permit, Use
@@ -30,6 +31,10 @@ def consent_id(number: int) -> bytes:
 
 def salt(number: int) -> bytes:
     return number.to_bytes(32)
+
+
+def ending(number: int) -> EndPaperConsent:
+    return EndPaperConsent(account=ANA, consent_id=consent_id(number))
 
 
 class ConsentNetwork(Network):
@@ -114,6 +119,11 @@ class ConsentNetwork(Network):
 
     def revoke(self, number: int = 1) -> None:
         self.do(ANA, RevokeConsent(consent_id=consent_id(number)))
+
+    def suspend(self, signer: SignerId, payer: MemberId) -> None:
+        kind: Literal["member", "account"] = "member" if signer == payer else "account"
+        row = SignerRow(kind=kind, payer=payer, status="suspended")
+        self.state.apply(SIGNERS.put(row, signer))
 
     def use(self, **fields: Any) -> Use:
         asked: dict[str, Any] = {

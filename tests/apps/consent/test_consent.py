@@ -15,46 +15,34 @@ from careledger.apps.consent.commands import (
 from careledger.apps.consent.rules import (
     AlreadyOver,
     ConsentIdUsed,
-    GrantTooWide,
     NotOnPaper,
     NotTheCustodian,
     NotTheDesk,
     NotThePatient,
-    NoWitness,
-    PaperNotAllowed,
     UnknownConsent,
     UnknownGrantee,
     UnknownPractitioner,
 )
 from careledger.ledger.errors import SignerSuspended
-from careledger.ledger.membership import SIGNERS, SignerRow
-from careledger.mechanisms.emergency import Emergency, sign_emergency, verify_emergency
 from careledger.mechanisms.policy import PERMIT_S, Denied, Permit
 from careledger.mechanisms.terms import Facts, Provision, Terms
 from tests.apps.consent.story import (
     ANA,
-    CHAIN,
     DR_CHO,
     DR_DIAZ,
-    DR_FINN,
     HILLTOP,
     LAKEVIEW,
     NURSE_EMO,
     RIVERSIDE,
-    YEAR,
     ConsentNetwork,
     consent_id,
+    ending,
 )
 
 
 @pytest.fixture
 def network() -> ConsentNetwork:
     return ConsentNetwork()
-
-
-def suspend(network: ConsentNetwork, member: str) -> None:
-    row = SignerRow(kind="member", payer=member, status="suspended")
-    network.state.apply(SIGNERS.put(row, member))
 
 
 # --- granting, denying, revoking -------------------------------------------------------------
@@ -163,10 +151,6 @@ def test_nobody_revokes_for_ana(network: ConsentNetwork, stranger: Any) -> None:
     network.refuse(stranger, NotOnPaper if stranger == NURSE_EMO else NotTheDesk, ending(1))
 
 
-def ending(number: int) -> EndPaperConsent:
-    return EndPaperConsent(account=ANA, consent_id=consent_id(number))
-
-
 def test_only_the_custodian_that_enrolled_ana_can_be_named(network: ConsentNetwork) -> None:
     network.refuse(ANA, NotTheCustodian, network.grant(custodian=LAKEVIEW))
     network.refuse(ANA, NotTheCustodian, network.denial(custodian=HILLTOP))
@@ -197,31 +181,15 @@ def test_patients_of_a_suspended_member_can_still_deny_and_revoke(
     network: ConsentNetwork,
 ) -> None:
     network.do(ANA, network.grant(1))
-    suspend(network, RIVERSIDE)
+    network.suspend(RIVERSIDE, RIVERSIDE)
     network.refuse(ANA, SignerSuspended, network.grant(5))
     network.do(ANA, network.denial(2))
     network.do(ANA, RevokeConsent(consent_id=consent_id(1)))
 
 
-def test_the_desk_of_a_suspended_member_can_end_paper_and_nothing_else(
-    network: ConsentNetwork,
-) -> None:
-    network.do(NURSE_EMO, network.attest(network.paper(3)))
-    suspend(network, RIVERSIDE)
-    network.refuse(NURSE_EMO, SignerSuspended, network.attest(network.paper(4)))
-    network.do(NURSE_EMO, ending(3))
-
-
-def test_suspended_staff_end_nothing(network: ConsentNetwork) -> None:
-    network.do(NURSE_EMO, network.attest(network.paper(3)))
-    row = SignerRow(kind="account", payer=RIVERSIDE, status="suspended")
-    network.state.apply(SIGNERS.put(row, NURSE_EMO))
-    network.refuse(NURSE_EMO, NotTheDesk, ending(3))
-
-
 def test_a_suspended_requester_sees_nothing(network: ConsentNetwork) -> None:
     network.do(ANA, network.grant())
-    suspend(network, LAKEVIEW)
+    network.suspend(LAKEVIEW, LAKEVIEW)
     assert network.answer() == "grantee"
     network.refuse(ANA, UnknownGrantee, network.grant(2))
     network.do(ANA, network.denial(3, grantee=LAKEVIEW))
@@ -229,8 +197,7 @@ def test_a_suspended_requester_sees_nothing(network: ConsentNetwork) -> None:
 
 def test_a_suspended_practitioner_sees_nothing(network: ConsentNetwork) -> None:
     network.do(ANA, network.grant())
-    row = SignerRow(kind="account", payer=LAKEVIEW, status="suspended")
-    network.state.apply(SIGNERS.put(row, DR_CHO))
+    network.suspend(DR_CHO, LAKEVIEW)
     assert network.answer() == "person"
     assert network.answer(practitioner=DR_DIAZ) == "permit"
 
@@ -238,132 +205,6 @@ def test_a_suspended_practitioner_sees_nothing(network: ConsentNetwork) -> None:
 def test_a_practitioner_of_somebody_else_is_not_vouched_for(network: ConsentNetwork) -> None:
     network.do(ANA, network.grant())
     assert network.answer(practitioner=NURSE_EMO) == "person"
-
-
-# --- paper ---------------------------------------------------------------------------------
-
-
-def test_a_paper_is_attested_by_two_and_shown_as_paper(network: ConsentNetwork) -> None:
-    [attested] = network.do(NURSE_EMO, network.attest(network.paper()))
-    assert (attested.staff, attested.witness) == (NURSE_EMO, DR_FINN)
-    row = queries.consent(network.view, ANA, consent_id(3))
-    assert row is not None
-    assert row.form == "paper"
-    assert network.answer() == "permit"
-
-
-def test_paper_only_where_the_network_allows_it() -> None:
-    network = ConsentNetwork(paper=False)
-    network.refuse(NURSE_EMO, PaperNotAllowed, network.attest(network.paper()))
-
-
-@pytest.mark.parametrize("stranger", [RIVERSIDE, LAKEVIEW, DR_CHO, ANA])
-def test_only_the_desk_attests(network: ConsentNetwork, stranger: Any) -> None:
-    network.refuse(stranger, NotTheDesk, network.attest(network.paper()))
-
-
-@pytest.mark.parametrize("witness", [NURSE_EMO, DR_CHO, ANA])
-def test_the_witness_is_a_second_practitioner_of_the_custodian(
-    network: ConsentNetwork, witness: Any
-) -> None:
-    network.refuse(NURSE_EMO, NoWitness, network.attest(network.paper(), witness))
-
-
-def test_the_witness_saw_the_same_paper(network: ConsentNetwork) -> None:
-    seen = network.paper(purposes=("HRESCH",))
-    network.refuse(NURSE_EMO, NoWitness, network.attest(network.paper(), seen=seen))
-
-
-def test_a_witness_statement_serves_once(network: ConsentNetwork) -> None:
-    attestation = network.attest(network.paper())
-    network.do(NURSE_EMO, attestation)
-    network.refuse(NURSE_EMO, ConsentIdUsed, attestation)
-
-
-def test_a_grant_on_paper_is_as_exact_as_any(network: ConsentNetwork) -> None:
-    for missing in ({"grantee": None}, {"purposes": ()}, {"actions": ()}):
-        network.refuse(NURSE_EMO, GrantTooWide, network.attest(network.paper(**missing)))
-
-
-def test_paper_is_for_patients_of_the_desk(network: ConsentNetwork) -> None:
-    network.refuse(NURSE_EMO, NotTheCustodian, network.attest(network.paper(account=DR_FINN)))
-    network.refuse(NURSE_EMO, NotTheCustodian, network.attest(network.paper(custodian=LAKEVIEW)))
-
-
-def test_ana_or_the_desk_can_end_a_grant_on_paper(network: ConsentNetwork) -> None:
-    network.do(NURSE_EMO, network.attest(network.paper(3)))
-    network.do(NURSE_EMO, network.attest(network.paper(4)))
-    network.revoke(3)
-    [ended] = network.do(DR_FINN, ending(4))
-    assert ended.staff == DR_FINN
-    assert network.do(NURSE_EMO, ending(4)) == []
-    assert network.answer() == "status"
-
-
-def test_the_desk_cannot_end_what_ana_signed_nor_a_denial(network: ConsentNetwork) -> None:
-    network.do(ANA, network.grant(1))
-    network.do(NURSE_EMO, network.attest(network.paper(3, kind="denial")))
-    network.refuse(NURSE_EMO, NotOnPaper, ending(1))
-    network.refuse(NURSE_EMO, NotOnPaper, ending(3))
-    assert network.answer() == "denial"
-
-
-# --- bases without an envelope ----------------------------------------------------------------
-
-
-def emergency(network: ConsentNetwork, **fields: Any) -> bytes:
-    said: dict[str, Any] = {
-        "custodian": RIVERSIDE,
-        "account": ANA,
-        "reason": "unconscious",
-        "until": network.time + 3_600,
-    }
-    return sign_emergency(
-        network.keys[DR_CHO], network.claims(DR_CHO, "emergency"), Emergency(**(said | fields))
-    )
-
-
-def break_glass(network: ConsentNetwork, statement: bytes, **fields: Any) -> Permit | Denied:
-    verified = verify_emergency(statement, network.view, CHAIN, network.time)
-    use = network.use(**({"purpose": "ETREAT"} | fields))
-    return queries.decide_break_glass(network.view, use, verified)
-
-
-def test_break_glass_needs_no_consent_and_no_denial_stops_it(network: ConsentNetwork) -> None:
-    network.do(ANA, network.denial())
-    permit = break_glass(network, emergency(network))
-    assert isinstance(permit, Permit)
-    assert permit.basis.name == "break-glass"
-    assert permit.obligations == ()
-
-
-@pytest.mark.parametrize(
-    ("outside", "dimension"),
-    [
-        ({"custodian": HILLTOP}, "custodian"),
-        ({"requester": HILLTOP, "practitioner": None}, "grantee person"),
-        ({"practitioner": DR_DIAZ}, "person"),
-        ({"purpose": "TREAT"}, "purpose"),
-        ({"time": 1_790_000_000 + 3_600}, "validity"),
-    ],
-)
-def test_break_glass_is_for_one_practitioner_one_patient_and_a_short_time(
-    network: ConsentNetwork, outside: dict[str, Any], dimension: str
-) -> None:
-    answer = break_glass(network, emergency(network), **outside)
-    assert isinstance(answer, Denied)
-    assert " ".join(answer.dimensions) == dimension
-
-
-def test_ana_sees_her_own_record_and_nobody_does_in_her_name(network: ConsentNetwork) -> None:
-    use = network.use(requester=RIVERSIDE, practitioner=None, role=None, purpose="PATRQT")
-    assert isinstance(queries.decide_own_access(network.view, use, ANA), Permit)
-    for signer in (NURSE_EMO, RIVERSIDE):
-        answer = queries.decide_own_access(network.view, use, signer)
-        assert isinstance(answer, Denied)
-        assert answer.dimensions == ("person",)
-    elsewhere = network.use(custodian=LAKEVIEW, purpose="PATRQT")
-    assert isinstance(queries.decide_own_access(network.view, elsewhere, ANA), Denied)
 
 
 # --- asking why -------------------------------------------------------------------------------
@@ -414,4 +255,3 @@ def test_commands_hold_nothing_that_could_name_another_account() -> None:
         assert "account" not in command.__struct_fields__
     assert "account" in EndPaperConsent.__struct_fields__
     assert "consent" in AttestPaperConsent.__struct_fields__
-    assert YEAR == 365
