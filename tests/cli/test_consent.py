@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import ANA_AT_LAKEVIEW, Network, careledger, done, eventually
+from tests.cli.running import ANA_AT_LAKEVIEW, Network, careledger, done, eventually, patient
 
 
 @pytest.fixture
@@ -103,6 +103,26 @@ def test_terms_wait_for_a_gateway_that_is_down(network: Network, ana: Path) -> N
     assert "waiting for hilltop" in done("consent", "deliver", "--wallet", ana)
     done("consent", "revoke", id_in(told), "--wallet", ana)
     assert "Nothing waits." in done("consent", "deliver", "--wallet", ana)
+
+
+def test_a_grantee_that_does_not_know_her_yet(network: Network, tmp_path: Path) -> None:
+    for member, id_ in (("riverside", "liv-1"), ("lakeview", "lv-liv")):
+        network.ingest(member, tmp_path / "p.json", patient(id_, "Liv"))
+    liv = network.new_wallet(tmp_path / "liv")
+    done("wallet", "claim", "riverside", network.code("riverside", "liv-1"), "--wallet", liv)
+    told = done(
+        *("consent", "grant", "--from", "riverside", "--to", "lakeview", "--for", "TREAT"),
+        *("--wallet", liv),
+    )
+    assert "lakeview cannot tell that it is about you" in told
+    ask = (
+        *("read", "Patient", "--as", network.dr_cho, "--purpose", "TREAT"),
+        *("--from", "riverside", "--patient", "lv-liv"),
+    )
+    assert "there is no consent" in careledger(*ask).output
+    done("wallet", "claim", "lakeview", network.code("lakeview", "lv-liv"), "--wallet", liv)
+    assert "lakeview has signed" in done("consent", "deliver", "--wallet", liv)
+    assert "liv-1" in done(*ask)
 
 
 def test_show_tells_all_of_it(ana: Path, grant: str) -> None:

@@ -33,6 +33,7 @@ class Liar(httpx2.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         answer = await super().handle_async_request(request)
         data = await answer.aread()
+        await answer.aclose()
         if request.url.path == "/v1/checkpoint":
             return httpx2.Response(200, text=self._lie(request.url.path, data.decode()))
         if "json" in answer.headers["content-type"] and request.url.path != "/v1/genesis":

@@ -81,6 +81,8 @@ def _give(
 
 
 def _say_deliveries(held: "HeldConsent") -> None:
+    from careledger.wallet.consents import is_nameless
+
     for one in held.deliveries:
         match one.standing:
             case "delivered":
@@ -91,6 +93,11 @@ def _say_deliveries(held: "HeldConsent") -> None:
                 click.echo(f"  waiting for {one.member}: {one.trouble or 'not tried yet'}")
     if not held.is_delivered():
         click.echo("  `careledger consent deliver` tries again.")
+    if is_nameless(held):
+        click.echo(
+            f"  {held.package.grantee} cannot tell that it is about you: claim your account there, "
+            "then `careledger consent deliver`."
+        )
 
 
 @consent.command()

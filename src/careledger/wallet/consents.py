@@ -46,8 +46,8 @@ async def give(wallet: Wallet, custodian: MemberId, draft: Draft, label: str = "
 
 async def resume(wallet: Wallet) -> list[HeldConsent]:
     """Go on with whatever is not sent or not delivered; those consents as they are afterwards."""
-    unfinished = [one for one in wallet.contents.consents if not _is_settled(wallet, one)]
-    return [await _send(wallet, one) for one in unfinished]
+    known = [_introduced(wallet, one) for one in wallet.contents.consents]
+    return [await _send(wallet, one) for one in known if not _is_settled(wallet, one)]
 
 
 async def revoke(wallet: Wallet, consent_id: bytes) -> Ordered:
@@ -129,6 +129,26 @@ def _prepare(wallet: Wallet, custodian: MemberId, draft: Draft, label: str) -> H
         package=package,
         deliveries=tuple(Delivery(member=member) for member in receivers),
         command=encode(draft.command(consent_id, custodian, salt)),
+    )
+
+
+def is_nameless(held: HeldConsent) -> bool:
+    """Whether the grantee cannot tell whom the grant is about: the patient is not known there."""
+    package = held.package
+    shared = held.kind == "grant" and package.grantee not in {None, package.custodian}
+    return shared and package.grantee_account is None
+
+
+def _introduced(wallet: Wallet, held: HeldConsent) -> HeldConsent:
+    """A grant whose grantee came to know the patient since, to be delivered again."""
+    member = held.package.grantee
+    if member is None or not is_nameless(held) or not wallet.contents.has_account_at(member):
+        return held
+    account = wallet.contents.account_at(member).account
+    return replace(
+        held,
+        package=replace(held.package, grantee_account=account),
+        deliveries=tuple(Delivery(member=one.member) for one in held.deliveries),
     )
 
 
