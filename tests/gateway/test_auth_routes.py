@@ -85,7 +85,7 @@ def test_bad_assertions_are_refused_alike(tmp_path: Path) -> None:
 
         stranger = SigningKey("ES256", b"s" * 32)
         claims = world.claims(DR_FINN, RIVERSIDE, b2b=CLINICIAN)
-        head, body, signature = finn().split(".")
+        head, _, signature = finn().split(".")
         other_body = url64(b'{"iss":"riverside"}')
         hs256 = {"alg": "HS256", "kid": key_id(good)}
         bad = {

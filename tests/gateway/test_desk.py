@@ -77,7 +77,14 @@ def test_a_practitioner_is_enrolled_with_a_key_of_their_own(tmp_path: Path) -> N
         again = await client.post("/desk/practitioners", json=body, headers=desk)
         assert again.status_code == 409
         assert again.headers["content-type"] == "application/problem+json"
-        for wrong in ({}, body | {"account": "Grey"}, body | {"ial": 9}, body | {"more": 1}, []):
+        wrongs: list[Any] = [
+            {},
+            body | {"account": "Grey"},
+            body | {"ial": 9},
+            body | {"more": 1},
+            [],
+        ]
+        for wrong in wrongs:
             answer = await client.post("/desk/practitioners", json=wrong, headers=desk)
             assert answer.status_code == 400
         await world.register_client(who)

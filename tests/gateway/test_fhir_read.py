@@ -135,7 +135,7 @@ def test_each_page_is_decided_anew_and_totals_count_what_is_seen(tmp_path: Path)
         await world.riverside.ingestion.bundle(bundle(*many))
         finn = await world.dr_finn()
         url = f"/fhir/Observation?patient={ANA_MRN}&code=http%3A%2F%2Floinc.org%7C4548-4&_count=3"
-        seen, pages = list[str](), 0
+        seen, pages, last = list[str](), 0, ""
         while url:
             page = (await client.get(url, headers=finn)).json()
             assert page["total"] == 8

@@ -86,7 +86,11 @@ HEADERS = st.dictionaries(
     max_size=3,
 )  # fmt: skip
 JSONS = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["final", "PUT"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.sampled_from(["final", "PUT"]),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
         st.sampled_from(["resourceType", "id", "status", "code", "subject", "entry", "request",
