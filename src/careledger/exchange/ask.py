@@ -117,6 +117,10 @@ class Requester:
             raise refused or AccessRefused(("consent",))
         return _together(answers)
 
+    def forget_sessions(self) -> None:
+        """Ask anew from now on, as after a restart."""
+        self._sessions.clear()
+
     async def _ask(
         self, custodian: MemberId, query: Query, asker: Asker, way: Way
     ) -> RemoteRecords:
