@@ -60,6 +60,13 @@ SUMMARY_WIDTH = 60
 )
 @click.option("--role", help="In which role, such as clinician.")
 @click.option("--patient", metavar="ID", help="The patient, by your own organisation's id.")
+@click.option(
+    "--emergency",
+    metavar="REASON",
+    help="Break the glass, with --as and --purpose ETREAT: unconscious, cannot-consent, "
+    "threat-to-life, threat-to-others or disaster. You sign for it; the patient is told.",
+)
+@click.option("--account", metavar="ID", help="With --emergency: the patient's account there.")
 @purse_options
 def read(purse: Purse, type_: str | None, **options: Any) -> None:  # Any: as the options above say
     """Read your own record; or, with --as or --home, that of a patient who has allowed it.
@@ -127,12 +134,31 @@ def _read_other(type_: str | None, parameters: tuple[tuple[str, str], ...], opti
         entries: list[Json] = []
         async with Session(client) as session:
             for custodian in options["custodians"]:
+                headers = await _emergency_headers(options, custodian)
                 path = f"/fhir/remote/{custodian}/Patient/{options['patient']}/"
-                found = await session.get(path + (type_ or "$everything"), parameters)
+                found = await session.get(path + (type_ or "$everything"), parameters, headers)
                 entries += found.get("entry", [])
         return {"resourceType": "Bundle", "type": "searchset", "entry": entries}
 
     return asyncio.run(work())
+
+
+async def _emergency_headers(options: Json, custodian: str) -> dict[str, str]:
+    """What goes with a request in an emergency: a statement that the practitioner signs."""
+    if options["emergency"] is None:
+        return {}
+    if options["credential"] is None or options["account"] is None:
+        raise click.UsageError("an emergency takes --as FILE, and --account ID from the patient")
+    from careledger.cli.credential import load_credential
+    from careledger.cli.emergency import sign
+
+    statement = await sign(
+        load_credential(options["credential"]),
+        custodian,
+        options["account"],
+        options["emergency"],
+    )
+    return {"Emergency-Statement": statement}
 
 
 def _client(options: Json) -> "Client":

@@ -5,7 +5,7 @@ The assertion states one purpose of use; there is none by default.
 
 import base64
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -100,7 +100,10 @@ class Session:
         await self._http.aclose()
 
     async def get(
-        self, path: str, parameters: tuple[tuple[str, str], ...] = ()
+        self,
+        path: str,
+        parameters: tuple[tuple[str, str], ...] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> Any:  # Any: JSON
         """A resource or document below the gateway's address.
 
@@ -108,7 +111,7 @@ class Session:
             GatewayRefused: it said no.
             Unavailable: it did not answer.
         """
-        return await self._send("GET", path, params=parameters or None)
+        return await self._send("GET", path, params=parameters or None, headers=headers or {})
 
     async def post(self, path: str, body: bytes, media_type: str) -> Any:  # Any: JSON
         """What the gateway answers to `body`; raises as `get` does."""
