@@ -12,7 +12,13 @@ from typing import Final
 
 from careledger.exchange.directory import Directory
 from careledger.fhir.bundle import Bundle, Entry, Kind, is_conditional
-from careledger.fhir.errors import DanglingReference, EntryIncomplete, FhirError, UnsupportedRequest
+from careledger.fhir.errors import (
+    DanglingReference,
+    EntryIncomplete,
+    FhirError,
+    UnsupportedRequest,
+    WrongType,
+)
 from careledger.fhir.index import Facts, extract
 from careledger.fhir.references import references, resolve_references, with_id
 from careledger.fhir.resource import parse_resource
@@ -183,7 +189,11 @@ def _check(one: Planned, mapping: Mapping[str, str], own: frozenset[str]) -> Che
     if any(reference not in mapping for reference in one.entry.references):
         raise DanglingReference("references that lead to exactly one resource")
     raw = resolve_references(one.entry.resource or b"", mapping)
-    resource = parse_resource(with_id(raw, one.id or ""))
+    if one.entry.id is None:
+        raw = with_id(raw, one.id or "")
+    resource = parse_resource(raw)
+    if resource.id != one.id:
+        raise WrongType("the id that its request names", f"{resource.type}.id")  # R4 3.1.0.3
     refers = (_LOCAL.fullmatch(reference) for reference in references(resource.raw))
     outside = {match[1] for match in refers if match is not None} - own
     return Checked(resource.raw, extract(resource), frozenset(outside))

@@ -1,12 +1,10 @@
 """The FHIR door, inwards: bundles and single resources, taken in as they are or refused whole."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -88,7 +86,6 @@ class _Writes:
             return not_found()
         require_scope(caller, type_, "u")
         data = await self._resource(request, type_)
-        _check_id(data, id_)
         version = if_match(request)
         put = self._services.exchange.ingestion.put(data, type=type_, id=id_, if_match=version)
         return self._stored(await _alone(put, type_))
@@ -126,21 +123,6 @@ class _Writes:
                 headers["ETag"] = etag(outcome.version)
             headers["Location"] = place
         return fhir_response(b"", outcome.status, headers)
-
-
-class _Identified(msgspec.Struct):
-    id: str | None = None
-
-
-def _check_id(data: bytes, id_: str) -> None:
-    """Refuse another id than the URL's (FHIR R4 3.1.0.3); what is no resource is refused later.
-
-    Raises:
-        WrongType: no id, or another.
-    """
-    with contextlib.suppress(msgspec.DecodeError, UnicodeError, RecursionError):
-        if msgspec.json.decode(data, type=_Identified).id != id_:
-            raise WrongType("the id of the URL", "id")
 
 
 async def _alone(put: Awaitable[Outcome], type_: str) -> Outcome:
