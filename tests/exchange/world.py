@@ -358,10 +358,13 @@ async def world(folder: Path) -> AsyncIterator[World]:
         offset.append(here)
         for member in (RIVERSIDE, LAKEVIEW):
             await stack.enter_async_context(gateway(here, member))
-        await here.enrol(RIVERSIDE, ANA, ANA_MRN)
-        await here.enrol(LAKEVIEW, ANA_AT_LAKEVIEW, ANA_LOCAL)
-        for account, member in ((DR_CHO, LAKEVIEW), (DR_DIAZ, LAKEVIEW), (DR_FINN, RIVERSIDE)):
-            await here.hire(member, account)
+        await asyncio.gather(
+            here.enrol(RIVERSIDE, ANA, ANA_MRN),
+            here.enrol(LAKEVIEW, ANA_AT_LAKEVIEW, ANA_LOCAL),
+            here.hire(LAKEVIEW, DR_CHO),
+            here.hire(LAKEVIEW, DR_DIAZ),
+            here.hire(RIVERSIDE, DR_FINN),
+        )
         await here.riverside.ingestion.bundle(bundle(*RECORD))
         await here.riverside.ingestion.settled()
         yield here
