@@ -32,6 +32,7 @@ from careledger.mechanisms.messages import (
     ANSWER,
     ASK,
     MAX_ANSWER_BYTES,
+    Answer,
     Ask,
     Query,
     Refused,
@@ -149,12 +150,7 @@ class Requester:
         url, sealing = self._receiver(custodian)
         sealed = seal(sealing, self._organisation.chain, ASK, custodian, encode(ask))
         answer = await self._transport(url + ASK_PATH, sealed)
-        try:
-            body = open_own(self._organisation, ANSWER, answer, MAX_ANSWER_BYTES, ask.salt)
-            head, *parts = split_parts(body)
-            said = decode_answer(head)
-        except (Tampered, Malformed, ValueError) as error:
-            raise NotVerified("the answer is not one to this request") from error
+        said, parts = self._opened(answer, ask)
         match said:
             case Refused(dimensions=dimensions):
                 self._sessions.drop(key)
@@ -177,6 +173,14 @@ class Requester:
             basis=said.basis,
             number=said.number,
         )
+
+    def _opened(self, answer: bytes, ask: Ask) -> tuple[Answer, list[bytes]]:
+        try:
+            body = open_own(self._organisation, ANSWER, answer, MAX_ANSWER_BYTES, ask.salt)
+            head, *parts = split_parts(body)
+            return decode_answer(head), parts
+        except (Tampered, Malformed, ValueError) as error:
+            raise NotVerified("the answer is not one to this request") from error
 
     async def _accept(self, said: Released, request: bytes, commitments: list[Digest]) -> None:
         """Hold a new disclosure against the ledger, and note that it must be acknowledged."""
