@@ -76,26 +76,28 @@ def matching(use: Use, consents: Consents) -> tuple[Some, Some]:
             else:
                 (paper if envelope.form == "paper" else grants).append(pair)
     if paper:
-        grants += [pair for pair in paper if not _is_set_aside(pair[1], consents, use)]
+        grants += _not_set_aside(paper, consents, use)
     return grants, denials
 
 
-def _is_set_aside(paper: Envelope, consents: Consents, use: Use) -> bool:
-    """Whether the patient herself has since spoken, or speaks, about this grantee.
+def _not_set_aside(paper: Some, consents: Consents, use: Use) -> Some:
+    """Those grants on paper since which the patient has not spoken herself about this grantee.
 
     Paper never widens: it counts for nothing while a grant of her own to the same grantee is in
     force, nor if she ended one after the paper was attested.
     """
-    return any(
-        other.form == "electronic"
-        and other.kind == "grant"
-        and other.custodian == paper.custodian
-        and other.grantee == paper.grantee
-        and (
-            other.is_in_force(use.time) or (other.ended is not None and other.ended >= paper.given)
-        )
-        for _, other in consents
-    )
+    own = [
+        envelope
+        for _, envelope in consents
+        if envelope.form == "electronic"
+        and envelope.kind == "grant"
+        and envelope.custodian == use.custodian
+        and envelope.grantee == use.requester
+    ]
+    if any(envelope.is_in_force(use.time) for envelope in own):
+        return []
+    last = max((envelope.ended for envelope in own if envelope.ended is not None), default=None)
+    return [pair for pair in paper if last is None or last < pair[1].given]
 
 
 def _open(pairs: Iterable[tuple[bytes, Envelope]], terms_of: TermsOf) -> dict[bytes, Terms] | None:

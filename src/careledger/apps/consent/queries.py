@@ -1,8 +1,9 @@
 """Questions others may ask of consent. The rule they answer by is spec/consent-decision.md."""
 
 from functools import lru_cache
+from typing import Final
 
-from careledger.apps.consent.state import CONSENTS
+from careledger.apps.consent.state import CONSENTS, PAPERS
 from careledger.ledger.membership import SIGNERS, SignerRow
 from careledger.ledger.record import decode_trusted
 from careledger.ledger.state import View
@@ -19,6 +20,15 @@ from careledger.mechanisms.envelope import Envelope, stored_envelope
 from careledger.mechanisms.policy import Denied, Permit, Use, own_access
 from careledger.mechanisms.terms import Facts
 from careledger.mechanisms.workforce import workforce
+
+MAX_CONSENTS: Final = 1_000
+"""Ever said by one account: each decision reads them all, and none is ever deleted."""
+
+KEPT_FOR_DENIALS: Final = 100
+"""How many of them no grant takes."""
+
+MAX_PAPERS: Final = 250
+"""Likewise on paper; counted apart, for it is not the patient who attests them."""
 
 
 def decide(
@@ -102,6 +112,15 @@ def consents(view: View, account: str) -> Consents:
     """Every consent ever given under `account`, ended ones too, in the order of their ids."""
     prefix = CONSENTS.prefix(account)
     return [(CONSENTS.last(at, prefix), stored_envelope(row)) for at, row in view.raw_scan(prefix)]
+
+
+def has_room(view: View, account: str, *, on_paper: bool, denial: bool) -> bool:
+    """Whether one more consent may be given under `account`."""
+    papers = sum(1 for _ in view.raw_scan(PAPERS.prefix(account)))
+    if on_paper:
+        return papers < MAX_PAPERS
+    own = sum(1 for _ in view.raw_scan(CONSENTS.prefix(account))) - papers
+    return own < (MAX_CONSENTS if denial else MAX_CONSENTS - KEPT_FOR_DENIALS)
 
 
 def consent(view: View, account: str, consent_id: bytes) -> Envelope | None:

@@ -22,6 +22,7 @@ from careledger.apps.consent.commands import (
     SaidOnPaper,
     SaidYes,
 )
+from careledger.apps.consent.queries import has_room
 from careledger.apps.consent.state import CONSENTS, PAPERS, Paper
 from careledger.apps.identity import queries as identity
 from careledger.ledger.application import Context
@@ -106,6 +107,12 @@ class NotOnPaper(Refusal):
     code = 314
 
 
+class TooManyConsents(Refusal):
+    """This account has as many consents as one may have; a denial may still find room."""
+
+    code = 315
+
+
 REFUSALS = (
     NotThePatient,
     NotTheCustodian,
@@ -119,6 +126,7 @@ REFUSALS = (
     NoWitness,
     GrantTooWide,
     NotOnPaper,
+    TooManyConsents,
 )
 
 
@@ -172,6 +180,9 @@ def _deny(command: DenyConsent, context: Context, view: View) -> ConsentDenied:
 def _check_said(said: SaidYes | SaidNo, account: str, context: Context, view: View) -> None:
     """What any new consent must satisfy: a fresh id, days to come, a grantee that exists."""
     require(view.get(CONSENTS, account, said.consent_id) is None, ConsentIdUsed)
+    on_paper = isinstance(said, SaidOnPaper)
+    room = has_room(view, account, on_paper=on_paper, denial=_is_denial(said))
+    require(room, TooManyConsents)
     if said.valid_until is not None:
         require(said.valid_from < said.valid_until, AlreadyOver)
         require(context.time < start_of(said.valid_until), AlreadyOver)
