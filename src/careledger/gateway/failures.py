@@ -89,7 +89,7 @@ _KNOWN: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (Inadmissible, 503, "transient", ""),
     (NotVerified, 502, "processing", "the custodian's answer does not verify; none is given"),
     (ProofError, 502, "processing", "the custodian's answer does not verify; none is given"),
-    (RequestRejected, 502, "processing", "the custodian could not answer the request as it was"),
+    (RequestRejected, 403, "forbidden", ""),
     (UnknownReceiver, 404, "not-found", "no such member, or it cannot be reached"),
     (CommandRefused, 409, "business-rule", ""),
     (DeliveryRefused, 422, "business-rule", ""),
