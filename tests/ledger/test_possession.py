@@ -73,7 +73,7 @@ def test_points_are_compressed_and_on_their_curve() -> None:
 def test_nothing_is_sealed_to_a_point_that_makes_every_secret_zero() -> None:
     good = sealing_key(b"\x09" + bytes(31))
     assert check_possession(good, MERCY, CHAIN) == thumbprint("X25519", good.public)
-    for low in (bytes(32), b"\x01" + bytes(31)):
+    for low in (bytes(32), b"\x01" + bytes(31), bytes(31) + b"\x80", b"\x09" + bytes(30) + b"\x80"):
         with pytest.raises(BadSignature):
             check_possession(sealing_key(low), MERCY, CHAIN)
     with pytest.raises(BadSignature):

@@ -46,6 +46,9 @@ _LOW_ORDER: Final = frozenset(
 )
 """X25519 inputs that make every shared secret zero (RFC 7748 6.1): nothing sealed to them is."""
 
+_TOP_BIT: Final = 0x80
+"""Of the last byte: X25519 ignores it (RFC 7748 5), so a key that has it has another encoding."""
+
 
 class PublishedKey(Record):
     """A registered key as events and genesis files carry it: without its proof."""
@@ -67,7 +70,7 @@ def thumbprint(algorithm: KeyAlgorithm, public: bytes) -> Digest:
         case "EdDSA" | "ES256":
             return key_id(PublicKey(algorithm=algorithm, public=public))
         case "X25519":
-            if public in _LOW_ORDER:
+            if public in _LOW_ORDER or public[-1] & _TOP_BIT:
                 raise BadSignature
             return digest(encode_headers({1: 1, -1: _X25519_CURVE, -2: public}))
         case "ES384":
