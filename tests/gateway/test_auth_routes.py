@@ -37,6 +37,10 @@ def test_members_practitioners_and_patients_sign_in(tmp_path: Path) -> None:
         for_finn = {"subject_id": DR_FINN, "subject_role": "clinician"}
         vouched = world.assertion(RIVERSIDE, RIVERSIDE, b2b=for_finn)
         assert (await world.sign_in(RIVERSIDE, vouched)).status_code == 200
+        here = world.assertion(
+            DR_FINN, RIVERSIDE, b2b=CLINICIAN, aud=["x", "http://127.0.0.1:7410/auth/token"]
+        )
+        assert (await world.sign_in(RIVERSIDE, here)).status_code == 200
         oid = {"purpose_of_use": ["urn:oid:2.16.840.1.113883.5.8#TREAT"]}
         assert (
             await world.sign_in(RIVERSIDE, world.assertion(RIVERSIDE, RIVERSIDE, b2b=oid))

@@ -194,7 +194,8 @@ async def world(folder: Path) -> AsyncIterator[World]:
             exchange = await stack.enter_async_context(base.gateway(here, member))
             url = f"http://{member}.test"
             client = httpx2.AsyncClient(
-                transport=httpx2.ASGITransport(gateway_app(exchange, url)), base_url=url
+                transport=httpx2.ASGITransport(gateway_app(exchange, url, "http://127.0.0.1:7410")),
+                base_url=url,
             )
             here.clients[member] = await stack.enter_async_context(client)
         await here.enrol(RIVERSIDE, ANA, ANA_MRN)

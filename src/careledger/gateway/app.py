@@ -18,14 +18,16 @@ from careledger.gateway.failures import HANDLERS
 from careledger.gateway.services import GatewayServices
 
 
-def gateway_app(exchange: Exchange, base_url: str) -> Starlette:
+def gateway_app(exchange: Exchange, base_url: str, *others: str) -> Starlette:
     """The doors of the organisation that `exchange` belongs to.
 
-    `base_url` is where clients reach them, such as `https://alpine.example`; tokens are for it.
+    `base_url` is where clients reach them, such as `https://alpine.example`; clients
+    may sign in for one of the `others` too, such as the address on this machine.
     """
     services = GatewayServices(
         exchange=exchange,
         base_url=base_url.rstrip("/"),
+        others=tuple(one.rstrip("/") for one in others),
         tokens=Tokens(),
         seen=SeenAssertions(exchange.organisation.clock()),
     )

@@ -4,6 +4,7 @@ SMART App Launch 2.1, Backend Services, with the `hl7-b2b` extension of UDAP Sec
 exactly one purpose of use is stated, and never assumed.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -83,7 +84,7 @@ def check_assertion(
     assertion: str,
     view: View,
     member: MemberId,
-    audience: str,
+    audiences: Sequence[str],
     now: Instant,
     seen: SeenAssertions,
 ) -> tuple[Identity, Purpose]:
@@ -101,7 +102,7 @@ def check_assertion(
     row = live_key(view, signer, key_id)
     if row is None or row.use != "client" or not _verifies(token, row):
         raise _BAD_ASSERTION
-    _check_window(claims, audience, now, seen.since)
+    _check_window(claims, audiences, now, seen.since)
     if not seen.use(claims.iss, claims.jti, int(claims.exp) + 1, now):
         raise SignInRefused(_INVALID_CLIENT, "this assertion was used before: sign a new one")
     kind = kind_of(view, member, signer)
@@ -151,10 +152,10 @@ def _verifies(token: jws.CompactSignature, row: KeyRow) -> bool:
         return False
 
 
-def _check_window(claims: _Claims, audience: str, now: Instant, since: Instant) -> None:
+def _check_window(claims: _Claims, audiences: Sequence[str], now: Instant, since: Instant) -> None:
     named = (claims.aud,) if isinstance(claims.aud, str) else claims.aud
-    if audience not in named:
-        raise SignInRefused(_INVALID_CLIENT, f"aud is {audience}")
+    if not set(named) & set(audiences):
+        raise SignInRefused(_INVALID_CLIENT, f"aud is {audiences[0]}")
     if not now < claims.exp <= now + LONGEST_S:
         raise SignInRefused(_INVALID_CLIENT, f"exp is ahead, by at most {LONGEST_S} seconds")
     if max(claims.nbf or 0, claims.iat or 0) > now + SKEW_S:

@@ -1,6 +1,6 @@
 """Client keys: what the ledger has registered for sign-in, as the JWT library takes it."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
@@ -8,13 +8,15 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePublicKey,
 )
 from joserfc import jws
-from joserfc._rfc7515.model import JWSAlgModel
 from joserfc.errors import UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, OKPKey
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64encode
 
 from careledger.ledger.membership import KeyAlgorithm, KeyRow
+
+if TYPE_CHECKING:
+    from joserfc._rfc7515.model import JWSAlgModel
 
 JWT_ALGORITHMS: Final[dict[KeyAlgorithm, tuple[str, ...]]] = {
     "ES384": ("ES384",),
@@ -29,7 +31,7 @@ SIGNING_ALGORITHMS: Final = tuple(name for names in JWT_ALGORITHMS.values() for 
 class _Registry(JWSRegistry):
     """Exactly the algorithms above; the library warns of the older name of Ed25519."""
 
-    def get_alg(self, name: str) -> JWSAlgModel:
+    def get_alg(self, name: str) -> "JWSAlgModel":
         if name not in (self.allowed or ()):
             raise UnsupportedAlgorithmError
         return self.algorithms[name]

@@ -64,7 +64,7 @@ class _SignIn:
                 form.get("client_assertion", ""),
                 now.view,
                 organisation.member,
-                self._services.token_url,
+                self._services.audiences,
                 now.time,
                 self._services.seen,
             )

@@ -18,6 +18,8 @@ class GatewayServices:
     exchange: Exchange
     base_url: str
     """Where clients reach this gateway, without a slash at the end."""
+    others: tuple[str, ...]
+    """Other addresses of the same doors, such as the one on this machine."""
     tokens: Tokens
     seen: SeenAssertions
 
@@ -28,8 +30,13 @@ class GatewayServices:
 
     @property
     def token_url(self) -> str:
-        """What `aud` of a client assertion is."""
+        """Where clients sign in."""
         return self.base_url + TOKEN_PATH
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """What `aud` of a client assertion may be: the token endpoint, by any of its names."""
+        return tuple(url + TOKEN_PATH for url in (self.base_url, *self.others))
 
     @property
     def fhir_url(self) -> str:

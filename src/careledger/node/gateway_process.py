@@ -58,7 +58,8 @@ async def open_gateway(
     async with AsyncExitStack() as owned:
         reader = await _reader(home / config.ledger)
         owned.callback(reader.close)
-        url = _address(reader, chain, mine) or f"http://{config.host}:{config.port}"
+        here = f"http://{config.host}:{config.port}"
+        url = _address(reader, chain, mine) or here
         folder = home / config.vault
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         keystore = FileKeyStore(home / config.organisation_key)
@@ -80,7 +81,8 @@ async def open_gateway(
         exchange = Exchange(organisation, folder, transport)
         owned.push_async_callback(exchange.close)
         await exchange.start()
-        yield RunningGateway(exchange=exchange, app=gateway_app(exchange, url), url=url)
+        app = gateway_app(exchange, url, here)
+        yield RunningGateway(exchange=exchange, app=app, url=url)
 
 
 async def run_gateway(home: Path, ready: Callable[[RunningGateway], None]) -> None:
