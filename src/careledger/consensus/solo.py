@@ -36,7 +36,7 @@ class SoloEngine:
     ) -> None:
         """Order for `chain` by `clock`; without `workers`, signatures are checked in a thread."""
         self._chain = chain
-        self._clock = clock
+        self.clock = clock
         self._latest = 0
         self._intake = Intake(chain, clock=self._now, workers=workers, limits=limits or Limits())
         self._forming = ThreadPoolExecutor(1, "form")
@@ -122,7 +122,7 @@ class SoloEngine:
 
     def _now(self) -> Instant:
         """The clock, if it does not run back: no block may be older than what it was judged by."""
-        self._latest = max(self._latest, self._clock())
+        self._latest = max(self._latest, self.clock())
         return self._latest
 
     async def _wait_for_work(self) -> None:

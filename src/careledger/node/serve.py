@@ -21,7 +21,7 @@ from careledger.gateway.node_api import node_app
 from careledger.gateway.node_services import NodeServices
 from careledger.ledger.genesis import active_applications, load_genesis
 from careledger.ledger.membership import TABLES
-from careledger.ledger.record import Instant, MemberId
+from careledger.ledger.record import Instant, MemberId, digest
 from careledger.ledger.state import Table
 from careledger.ledger.transition import Applications
 from careledger.node.config import NodeConfig, load_node
@@ -68,19 +68,7 @@ async def open_node(
             owned.callback(workers.close)
         chain = Chain(store, chain_id, genesis, installed())
         engine = SoloEngine(chain, clock=clock, workers=workers)
-        keys = [load_signing_key(home / path) for path in config.receipt_keys]
-        services = NodeServices(
-            genesis=genesis_file,
-            chain=chain_id,
-            member=MemberId(config.member),
-            reader=store,
-            checkpoint_key=load_signing_key(home / config.checkpoint_key),
-            receipt_keys={key.algorithm: key for key in keys},
-            tables=_tables(applications),
-            clock=clock,
-            trouble=lambda: engine.trouble,
-            wait_for_block=lambda seconds: _wait_for_block(engine, seconds),
-        )
+        services = _services(home, config, genesis_file, store, engine, applications)
         await engine.start()
         try:
             yield RunningNode(
@@ -88,6 +76,30 @@ async def open_node(
             )
         finally:
             await engine.close()
+
+
+def _services(
+    home: Path,
+    config: NodeConfig,
+    genesis_file: bytes,
+    store: Store,
+    engine: SoloEngine,
+    applications: Applications,
+) -> NodeServices:
+    """What the node API answers from; the clock is the engine's."""
+    keys = [load_signing_key(home / path) for path in config.receipt_keys]
+    return NodeServices(
+        genesis=genesis_file,
+        chain=digest(genesis_file),
+        member=MemberId(config.member),
+        reader=store,
+        checkpoint_key=load_signing_key(home / config.checkpoint_key),
+        receipt_keys={key.algorithm: key for key in keys},
+        tables=_tables(applications),
+        clock=engine.clock,
+        trouble=lambda: engine.trouble,
+        wait_for_block=lambda seconds: _wait_for_block(engine, seconds),
+    )
 
 
 def _tables(applications: Applications) -> dict[str, Table[Any]]:  # Any: rows of every type
