@@ -1,9 +1,12 @@
 """Dr Finn, Ana and Riverside's software read what Riverside holds."""
 
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
+from careledger.fhir.resource import parse_resource
 from careledger.mechanisms.deadline import day_of
 from tests.exchange.world import (
     ANA_MRN,
@@ -137,7 +140,9 @@ def test_each_page_is_decided_anew_and_totals_count_what_is_seen(tmp_path: Path)
         url = f"/fhir/Observation?patient={ANA_MRN}&code=http%3A%2F%2Floinc.org%7C4548-4&_count=3"
         seen, pages, last = list[str](), 0, ""
         while url:
-            page = (await client.get(url, headers=finn)).json()
+            answer = await client.get(url, headers=finn)
+            parse_resource(answer.content)
+            page = answer.json()
             assert page["total"] == 8
             seen += [one["resource"]["id"] for one in page["entry"]]
             links: dict[str, Any] = {one["relation"]: one["url"] for one in page["link"]}
@@ -219,6 +224,24 @@ def test_other_media_types_and_versions_are_refused(tmp_path: Path) -> None:
         assert (
             await client.get("/fhir/metadata", headers={"accept": "text/turtle"})
         ).status_code == 406
+
+    tell(tmp_path, story)
+
+
+def test_a_flipped_byte_in_the_vault_is_told_and_nothing_is_released(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        client, finn = world.at_riverside, await world.dr_finn()
+        flipped = "substr(sealed, 1, 40) || x'00' || substr(sealed, 42)"
+        for damaged in (f"CAST({flipped} AS BLOB)", "'now it is text'"):
+            with contextlib.closing(sqlite3.connect(tmp_path / RIVERSIDE / "vault.sqlite")) as file:
+                file.execute(f"UPDATE objects SET sealed = {damaged}")
+                file.commit()
+            answer = await client.get("/fhir/MedicationRequest/m1", headers=finn)
+            assert answer.status_code == 500
+            (issue,) = answer.json()["issue"]
+            assert issue["diagnostics"] == "what is stored here is not what was put"
+            assert "m1" not in answer.text
+        assert (await client.get("/fhir/MedicationRequest/none", headers=finn)).status_code == 404
 
     tell(tmp_path, story)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from careledger.exchange.organisation import claims
+from careledger.fhir.resource import parse_resource
 from careledger.gateway.fhir_remote import DISCLOSURE
 from careledger.mechanisms.emergency import Emergency, sign_emergency
 from careledger.mechanisms.messages import NOTICE
@@ -32,6 +33,7 @@ def test_dr_cho_reads_under_a_grant_and_learns_where_it_is_from(tmp_path: Path) 
         assert answer.status_code == 400  # no such parameter here; nothing was asked
         answer = await world.at_lakeview.get(f"{HERS}/MedicationRequest", headers=cho)
         assert answer.status_code == 200, answer.text
+        parse_resource(answer.content)
         *matches, notice = answer.json()["entry"]
         assert answer.json()["total"] == 2
         assert [one["fullUrl"] for one in matches] == [
@@ -45,6 +47,9 @@ def test_dr_cho_reads_under_a_grant_and_learns_where_it_is_from(tmp_path: Path) 
         assert (said["verified"], said["basis"], said["number"]) == (True, "grant", 1)
         assert len(said["committed-by"]) == 64
         one = await world.at_lakeview.get(f"{HERS}/MedicationRequest?_id=m1", headers=cho)
+        assert (
+            one.json()["link"][0]["url"] == f"http://lakeview.test{HERS}/MedicationRequest?_id=m1"
+        )
         assert one.json()["total"] == 1
         everything = await world.at_lakeview.get(f"{HERS}/$everything", headers=cho)
         assert everything.json()["total"] == 5
@@ -68,6 +73,7 @@ def test_a_refusal_names_dimensions_and_no_more(tmp_path: Path) -> None:
         async def refused(path: str, token: dict[str, str]) -> list[str]:
             answer = await world.at_lakeview.get(path, headers=token)
             assert answer.status_code == 403, answer.text
+            parse_resource(answer.content)
             (issue,) = answer.json()["issue"]
             assert issue["code"] == "forbidden"
             assert "Rivera" not in answer.text

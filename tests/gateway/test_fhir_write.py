@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from careledger.fhir.resource import MAXIMUM_BYTES
+from careledger.fhir.resource import MAXIMUM_BYTES, parse_resource
 from tests.exchange.world import (
     ANA_MRN,
     BEN_MRN,
@@ -27,6 +27,7 @@ def test_a_transaction_goes_in_and_the_answer_says_where(tmp_path: Path) -> None
         assert (await client.post("/fhir/", content=body, headers=headers)).status_code == 200
         answer = await client.post("/fhir", content=body, headers=headers)
         assert answer.status_code == 200
+        parse_resource(answer.content)
         said = answer.json()
         assert (said["resourceType"], said["type"]) == ("Bundle", "transaction-response")
         responses = [one["response"] for one in said["entry"]]
@@ -141,6 +142,7 @@ def test_bad_resources_are_refused_and_nothing_is_stored(tmp_path: Path) -> None
         for name, (body, status, code) in BAD.items():
             answer = await client.put("/fhir/Observation/new", content=body, headers=headers)
             assert answer.status_code == status, (name, answer.text)
+            parse_resource(answer.content)
             issue = answer.json()["issue"][0]
             assert answer.json()["resourceType"] == "OperationOutcome", name
             assert issue["severity"] == "error", name

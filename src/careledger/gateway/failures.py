@@ -23,7 +23,14 @@ from careledger.fhir.errors import FhirError
 from careledger.gateway.outcome import Refused, forbidden, invalid, not_found, outcome
 from careledger.gateway.problem import problem
 from careledger.gateway.services import FHIR_PATH
-from careledger.ledger.errors import Inadmissible, LedgerError, Malformed, ProofError, Unavailable
+from careledger.ledger.errors import (
+    CorruptStore,
+    Inadmissible,
+    LedgerError,
+    Malformed,
+    ProofError,
+    Unavailable,
+)
 from careledger.vault.errors import Tampered, VersionConflict
 
 _FHIR_CODES = {405: "not-supported", 413: "too-long"}
@@ -96,6 +103,7 @@ _KNOWN: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (VersionConflict, 412, "conflict", "the resource has moved on"),
     (Malformed, 400, "invalid", Malformed.text()),
     (Tampered, 500, "exception", "what is stored here is not what was put"),
+    (CorruptStore, 500, "exception", "what is stored here is not what was put"),
 )
 """Status, issue code and text; without a text, the error's own, which names nobody."""
 

@@ -8,6 +8,7 @@ notice; its extension says where they come from, as of when, on which basis and 
 import base64
 import binascii
 from typing import Final
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -94,7 +95,12 @@ class _Remote:
             )
         except AccessRefused as error:
             return forbidden(error.dimensions)
-        return fhir_response(_bundle(records, home, f"{self._services.base_url}{request.url.path}"))
+        return fhir_response(_bundle(records, home, self._self_url(request)))
+
+    def _self_url(self, request: Request) -> str:
+        given = parameters_of(request)
+        url = self._services.base_url + request.url.path
+        return f"{url}?{urlencode(given)}" if given else url
 
     def _home(self, custodian: str) -> str | None:
         """The custodian's FHIR address; None if it is no member with a gateway, or ourselves."""

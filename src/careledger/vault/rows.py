@@ -170,6 +170,9 @@ def _translated() -> Iterator[None]:
     except sqlite3.IntegrityError as error:
         raise CorruptStore("two rows where one may be") from error
     except sqlite3.OperationalError as error:
-        raise Unavailable(error.sqlite_errorname) from error
+        name = getattr(error, "sqlite_errorname", None)
+        if name is None:  # Python's own: a value that is not of the type that was stored
+            raise CorruptStore("a value that cannot be read") from error
+        raise Unavailable(name) from error
     except sqlite3.DatabaseError as error:
         raise CorruptStore(getattr(error, "sqlite_errorname", "SQLITE")) from error
