@@ -118,10 +118,13 @@ def verify_request(data: bytes, view: View, chain: Digest, time: Instant) -> Ver
 
 
 def _check_person(signer: SignerId, request: AccessRequest) -> None:
-    """An account asks as the practitioner that is named, or as the patient at their custodian."""
+    """An account asks as the practitioner that is named, or as the patient at their custodian.
+
+    A patient names nobody else: it would stand in the log that they had asked.
+    """
     is_practitioner = signer == request.practitioner
     is_patient = signer == request.account and request.requester == request.custodian
-    if not (is_practitioner or is_patient):
+    if not (is_practitioner or (is_patient and request.practitioner is None)):
         raise UnknownSigner
 
 

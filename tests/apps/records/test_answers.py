@@ -40,7 +40,7 @@ from careledger.apps.records.refusals import (
 )
 from careledger.ledger.errors import Malformed
 from careledger.ledger.membership import NetworkParameters
-from careledger.ledger.record import decode, encode
+from careledger.ledger.record import AccountId, decode, encode
 from tests.apps.network import (
     ANA,
     BEN,
@@ -53,6 +53,8 @@ from tests.apps.network import (
     key,
 )
 from tests.apps.records.stories import GRANT, MANIFEST, Story
+
+DAN, DR_EVE = AccountId("@" + "d" * 26), AccountId("@" + "e" * 26)
 
 
 def granted() -> Story:
@@ -306,6 +308,23 @@ def test_own_access_is_the_patients_own(asked: dict[str, Any]) -> None:
     command = replace(story.own_access(request), account=asked.get("account", ANA))
     refusal_ = RequestNotGenuine if "account" in asked else BasisFails
     story.refuse(RIVERSIDE, refusal_, command)
+
+
+def test_ana_asks_in_nobody_elses_name() -> None:
+    story = granted()
+    story.enrol_practitioner(RIVERSIDE, DR_EVE)
+    for who in (DR_EVE, DR_CHO):
+        posing = story.own_request(practitioner=who)
+        story.refuse(RIVERSIDE, RequestNotGenuine, story.own_access(posing))
+        story.refuse(RIVERSIDE, RequestNotGenuine, story.refusal(posing))
+
+
+def test_a_patient_of_the_requester_does_not_ask_for_it() -> None:
+    story = granted()
+    story.enrol_patient(LAKEVIEW, DAN)
+    posing = story.request(DAN, practitioner=DAN, role=None)
+    story.refuse(RIVERSIDE, RequestNotGenuine, story.refusal(posing))
+    story.refuse(RIVERSIDE, RequestNotGenuine, story.disclose(posing))
 
 
 def test_nobody_else_claims_own_access() -> None:

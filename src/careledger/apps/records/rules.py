@@ -139,11 +139,10 @@ def _anchor(command: AnchorCommand, me: MemberId, context: Context, view: View) 
 def _disclose(
     command: DiscloseRecords, me: MemberId, context: Context, view: View
 ) -> Iterator[Event]:
-    account = AccountId(command.account)
     verified = _read_request(command, me, context, view)
     asked = verified.request
-    require(asked.account == account, RequestForOther)
-    require(is_patient_of(view, account, me), NotYourPatient)
+    require(asked.account == command.account, RequestForOther)
+    require(is_patient_of(view, AccountId(command.account), me), NotYourPatient)
     _check_person(verified, view)
     stated = _emergency(command, context, view)
     basis, basis_id = _check_basis(command, verified, context, view)
@@ -154,7 +153,7 @@ def _disclose(
         custodian=me,
         receiver=verified.receiver,
         number=next_number(view, me, verified.receiver),
-        account=account,
+        account=command.account,
         practitioner=asked.practitioner,
         role=asked.role,
         purpose=asked.purpose,
@@ -196,8 +195,12 @@ def _read_request(command: Answer, me: MemberId, context: Context, view: View) -
         verified = verify_request(command.request, view, context.chain, context.time)
     except (Malformed, UnknownSigner) as error:
         raise RequestNotGenuine from error
-    require(verified.request.custodian == me, RequestForOther)
+    asked, person = verified.request, AccountId(verified.signer)
+    require(asked.custodian == me, RequestForOther)
     require(view.get(REQUESTS, me, verified.id) is None, RequestAnswered)
+    if person == asked.practitioner:  # nobody asks in the name of who enrolled them
+        member = MemberId(asked.requester)
+        require(is_acting_practitioner(view, person, member), RequestNotGenuine)
     return verified
 
 
@@ -206,10 +209,9 @@ def _check_person(verified: VerifiedRequest, view: View) -> None:
     asked = verified.request
     if asked.practitioner is None:
         return
-    person, member = AccountId(asked.practitioner), MemberId(asked.requester)
-    require(is_acting_practitioner(view, person, member), NotAPractitioner)
-    roles = practitioner_roles(view, person)
-    require(asked.role is None or asked.role in roles, NotAPractitioner)
+    person = AccountId(asked.practitioner)
+    require(is_acting_practitioner(view, person, MemberId(asked.requester)), NotAPractitioner)
+    require(asked.role in {None, *practitioner_roles(view, person)}, NotAPractitioner)
 
 
 def _check_basis(
@@ -269,16 +271,12 @@ def _read_emergency(statement: bytes, context: Context, view: View) -> emergency
 
 def _acknowledge(command: AcknowledgeDisclosure, context: Context, view: View) -> Acknowledged:
     """Whoever signs is the receiver: there is no other way to name one."""
-    at = (command.custodian, context.signer, command.number)
-    row = view.find(DISCLOSURES, *at, absent=NoSuchDisclosure)
+    custodian, me, number = command.custodian, context.signer, command.number
+    row = view.find(DISCLOSURES, custodian, me, number, absent=NoSuchDisclosure)
     require(row.acknowledged is None, AlreadyAcknowledged)
     require(row.manifest == command.manifest, ManifestDiffers)
     return Acknowledged(
-        custodian=command.custodian,
-        receiver=context.signer,
-        number=command.number,
-        account=row.account,
-        at=context.time,
+        custodian=custodian, receiver=me, number=number, account=row.account, at=context.time
     )
 
 
