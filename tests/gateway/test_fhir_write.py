@@ -52,15 +52,51 @@ def test_one_resource_is_created_updated_and_deleted(tmp_path: Path) -> None:
         assert place.endswith("/_history/1")
         url = place.removesuffix("/_history/1")
         id_ = url.rpartition("/")[2]
+        assert made.json()["id"] == id_
+        assert (await client.get(url, headers=service)).content == made.content
         later = observation(id_, value=8.1)
         late = await client.put(url, json=later, headers=headers | {"if-match": 'W/"9"'})
         assert (late.status_code, late.json()["issue"][0]["code"]) == (412, "conflict")
         update = await client.put(url, json=later, headers=headers | {"if-match": 'W/"1"'})
         assert (update.status_code, update.headers["etag"]) == (200, 'W/"2"')
+        assert (await client.get(url, headers=service)).content == update.content
+        quiet = headers | {"prefer": "return=minimal"}
+        assert (await client.put(url, json=later, headers=quiet)).content == b""
         bad = await client.put(url, json=later, headers=headers | {"if-match": "two"})
         assert bad.status_code == 400
         assert (await client.delete(url, headers=service)).status_code == 204
         assert (await client.get(url, headers=service)).status_code == 404
+        absent = await client.delete("/fhir/Observation/nothing", headers=service)
+        assert absent.status_code == 404
+
+    tell(tmp_path, story)
+
+
+def test_what_belongs_to_nobody_is_created_once(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        client = world.at_riverside
+        headers = await world.service() | {"content-type": FHIR}
+        known = {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1234567893"}
+        doctor = {"resourceType": "Practitioner", "identifier": [known]}
+        once = headers | {"if-none-exist": f"identifier={known['system']}|{known['value']}"}
+        first = await client.post("/fhir/Practitioner", json=doctor, headers=once)
+        again = await client.post("/fhir/Practitioner", json=doctor, headers=once)
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert first.headers["location"].startswith(again.headers["location"])
+        assert again.content == b""
+        seen = observation("seen") | {
+            "performer": [{"reference": f"Practitioner?{once['if-none-exist']}"}]
+        }
+        alone = await client.put("/fhir/Observation/seen", json=seen, headers=headers)
+        assert (alone.status_code, alone.json()["issue"][0]["code"]) == (400, "not-found")
+        inside = await client.post("/fhir", content=bundle(seen), headers=headers)
+        assert inside.status_code == 200
+        stored = (await client.get("/fhir/Observation/seen", headers=headers)).json()
+        assert stored["performer"][0]["reference"] == f"Practitioner/{first.json()['id']}"
+        bad = headers | {"if-none-exist": "name=Grey"}
+        assert (
+            await client.post("/fhir/Practitioner", json=doctor, headers=bad)
+        ).status_code == 400
 
     tell(tmp_path, story)
 

@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from careledger.exchange.outcome import Outcome
-from careledger.fhir.bundle import Verb, parse_bundle
-from careledger.fhir.errors import FhirError, WrongType
+from careledger.exchange.outcome import Conflict, Outcome
+from careledger.fhir.bundle import Verb, is_open, parse_bundle
+from careledger.fhir.errors import DanglingReference, FhirError, WrongType
 from careledger.fhir.outcome import outcome_of
+from careledger.fhir.references import references, with_id
 from careledger.fhir.resource import MAXIMUM_BYTES, resource_type
 from careledger.fhir.responses import Answer, response_bundle
 from careledger.gateway.auth_bearer import caller_of, insufficient_scope, require_scope
@@ -34,6 +35,7 @@ _NEEDS: Final[dict[Verb, Interaction]] = {"POST": "c", "PUT": "u", "DELETE": "d"
 
 _STATUS: Final = {200: "200 OK", 201: "201 Created", 204: "204 No Content"}
 _NO_CONTENT: Final = 204
+_WHOLE: Final = "return=representation"
 _IN_BUNDLE: Final = "Bundle.entry[0].resource"
 
 
@@ -76,7 +78,7 @@ class _Writes:
         data = await self._resource(request, type_)
         condition = request.headers.get("if-none-exist")
         put = self._services.exchange.ingestion.put(data, type=type_, if_none_exist=condition)
-        return self._stored(await _alone(put, type_))
+        return self._stored(request, await _alone(put, type_), data)
 
     async def update(self, request: Request) -> Response:
         """A version of the resource with this id, the first one included."""
@@ -88,7 +90,7 @@ class _Writes:
         data = await self._resource(request, type_)
         version = if_match(request)
         put = self._services.exchange.ingestion.put(data, type=type_, id=id_, if_match=version)
-        return self._stored(await _alone(put, type_))
+        return self._stored(request, await _alone(put, type_), data)
 
     async def delete(self, request: Request) -> Response:
         """From now on there is no such resource; its versions stay in the vault."""
@@ -97,7 +99,11 @@ class _Writes:
         if not is_type(type_) or not is_id(id_):
             return not_found()
         require_scope(caller, type_, "d")
-        return self._stored(await self._services.exchange.ingestion.delete(type_, id_))
+        try:
+            await self._services.exchange.ingestion.delete(type_, id_)
+        except Conflict:
+            return not_found()
+        return fhir_response(b"", _NO_CONTENT)
 
     def _writer(self, request: Request) -> Caller:
         """Whoever may write at all: this member's own service and staff."""
@@ -112,17 +118,26 @@ class _Writes:
         data = await read_body(request, MAXIMUM_BYTES)
         if resource_type(data) != type_:
             raise WrongType("the resource type of the URL", "resourceType")
+        if any(map(is_open, references(data))):  # R4 3.1.0.11.2
+            raise DanglingReference("references that need no transaction to be resolved", type_)
         return data
 
-    def _stored(self, outcome: Outcome) -> Response:
+    def _stored(self, request: Request, outcome: Outcome, data: bytes) -> Response:
         headers: dict[str, str] = {}
-        if outcome.id is not None and outcome.status != _NO_CONTENT:
+        if outcome.id is not None:
             place = f"{self._services.fhir_url}/{outcome.type}/{outcome.id}"
             if outcome.version is not None:
                 place += f"/_history/{outcome.version}"
                 headers["ETag"] = etag(outcome.version)
             headers["Location"] = place
-        return fhir_response(b"", outcome.status, headers)
+        return fhir_response(_echo(request, outcome, data), outcome.status, headers)
+
+
+def _echo(request: Request, outcome: Outcome, data: bytes) -> bytes:
+    """What was just stored, unless the client prefers less (FHIR R4 3.1.0.1.8)."""
+    if request.headers.get("prefer", _WHOLE) != _WHOLE or outcome.version is None:
+        return b""
+    return with_id(data, outcome.id or "") if request.method == "POST" else data
 
 
 async def _alone(put: Awaitable[Outcome], type_: str) -> Outcome:
