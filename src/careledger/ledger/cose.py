@@ -72,7 +72,8 @@ def decode_headers(data: bytes) -> Headers:
     return headers
 
 
-_PLAIN = (int, str, bytes, bool, type(None))
+_LABELS = frozenset({int, str})  # exact: bool is a kind of int
+_PLAIN = frozenset({int, str, bytes, bool, type(None)})
 
 
 def _check(value: object) -> None:
@@ -82,15 +83,14 @@ def _check(value: object) -> None:
         Malformed: there is another.
     """
     if isinstance(value, dict):
-        for label, one in value.items():
-            if type(label) is not int and type(label) is not str:  # exact: bool is a kind of int
-                raise Malformed
-            _check(one)
-    elif isinstance(value, list):
-        for one in value:
-            _check(one)
-    elif type(value) not in _PLAIN:
+        if not _LABELS.issuperset(map(type, value)):
+            raise Malformed
+        value = value.values()
+    elif not isinstance(value, list):
         raise Malformed
+    for one in value:
+        if type(one) not in _PLAIN:
+            _check(one)
 
 
 def sig_structure(protected: bytes, payload: bytes) -> bytes:
