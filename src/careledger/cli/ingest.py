@@ -104,16 +104,16 @@ class Journal:
         """Go on from what is noted in `path`."""
         self._path = path
         lines = path.read_text().splitlines() if path.exists() else []
-        self._known = {line.split(" ")[0] for line in lines}
+        self._known = set(lines)
 
     def __contains__(self, digest: str) -> bool:
         return digest in self._known
 
-    def add(self, digest: str, path: Path) -> None:
-        """Note a file."""
+    def add(self, digest: str) -> None:
+        """Note a file, and not its name, which may be a patient's."""
         self._known.add(digest)
         with self._path.open("a") as file:
-            file.write(f"{digest} {path.name}\n")
+            file.write(f"{digest}\n")
 
 
 def _expand(files: Sequence[Path]) -> Iterator[Path]:
@@ -156,7 +156,7 @@ async def _send(session: "Session", noted: Journal, path: Path) -> Done:
     errors = tuple(_entry_errors(answer))
     entries = len(answer.get("entry", ())) - len(errors)
     if not errors:
-        noted.add(digest, path)
+        noted.add(digest)
     return Done(path=path, entries=entries, errors=errors)
 
 
