@@ -47,6 +47,17 @@ def test_a_full_memory_of_assertions_lets_none_through() -> None:
     assert seen.use("ana", "two", NOW + 20, NOW + 10)
 
 
+def test_nobody_shuts_others_out() -> None:
+    seen = SeenAssertions(NOW, most=100, most_each=2)
+    assert seen.use("busy", "1", NOW + 10, NOW)
+    assert seen.use("busy", "2", NOW + 20, NOW)
+    with pytest.raises(Unavailable):
+        seen.use("busy", "3", NOW + 20, NOW)
+    assert seen.use("ana", "3", NOW + 20, NOW)
+    assert seen.use("busy", "3", NOW + 20, NOW + 10)
+    assert not seen.use("busy", "2", NOW + 20, NOW + 10)
+
+
 def test_issuer_and_jti_cannot_be_cut_differently() -> None:
     seen = SeenAssertions(NOW)
     assert seen.use("riverside", "x", NOW + 10, NOW)

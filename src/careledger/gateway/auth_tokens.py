@@ -6,6 +6,7 @@ a forgotten assertion could be replayed.
 
 import hashlib
 import secrets
+from collections import Counter
 from typing import Final, Generic, TypeVar
 
 from careledger.gateway.auth_caller import Caller
@@ -17,48 +18,59 @@ TOKEN_S: Final = 300
 
 TOKEN_BYTES: Final = 32
 
-_MOST: Final = 100_000
+MOST: Final = 100_000
+MOST_EACH: Final = 10_000
+"""How many are remembered at once: in all, and of one signer, so that none shuts others out."""
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
 class _Expiring(Generic[K, V]):
-    """A bounded memory of things that end."""
+    """A bounded memory of things that end, each of which is somebody's."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._found: dict[K, tuple[Instant, V]] = {}
+    def __init__(self, most: int, most_each: int) -> None:
+        self._most, self._most_each = most, most_each
+        self._found: dict[K, tuple[Instant, str, V]] = {}
+        self._of = Counter[str]()
+        self._swept: Instant = 0
 
-    def add(self, key: K, value: V, expires: Instant, now: Instant) -> None:
+    def add(self, key: K, value: V, owner: str, expires: Instant, now: Instant) -> None:
         """Remember `value` before `expires`.
 
         Raises:
             Unavailable: too much is remembered.
         """
-        if len(self._found) >= self._most:
-            over = [key for key, (until, _) in self._found.items() if until <= now]
-            for one in over:
-                del self._found[one]
-        if len(self._found) >= self._most:
+        if self._is_full(owner):
+            self._sweep(now)
+        if self._is_full(owner):
             raise Unavailable("too many sign-ins at once")
-        self._found[key] = expires, value
+        self._found[key] = expires, owner, value
+        self._of[owner] += 1
 
     def get(self, key: K, now: Instant) -> V | None:
         """What is remembered under `key`."""
-        until, value = self._found.get(key, (0, None))
-        return value if now < until else None
+        found = self._found.get(key)
+        return found[2] if found is not None and now < found[0] else None
 
-    def __len__(self) -> int:
-        return len(self._found)
+    def _is_full(self, owner: str) -> bool:
+        return len(self._found) >= self._most or self._of[owner] >= self._most_each
+
+    def _sweep(self, now: Instant) -> None:
+        """Forget what is over; at most once a second, since it looks at everything."""
+        if now == self._swept:
+            return
+        self._swept = now
+        self._found = {key: one for key, one in self._found.items() if now < one[0]}
+        self._of = Counter(owner for _, owner, _ in self._found.values())
 
 
 class Tokens:
     """The access tokens of one gateway: 256 random bits each, kept as digests."""
 
-    def __init__(self, most: int = _MOST) -> None:
-        """Hold at most `most`."""
-        self._callers = _Expiring[bytes, Caller](most)
+    def __init__(self, most: int = MOST, most_each: int = MOST_EACH) -> None:
+        """Hold at most `most`, of one signer `most_each`."""
+        self._callers = _Expiring[bytes, Caller](most, most_each)
 
     def issue(self, caller: Caller, now: Instant) -> str:
         """Return a new token for `caller`, good for `TOKEN_S`.
@@ -67,7 +79,8 @@ class Tokens:
             Unavailable: too many are out.
         """
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        self._callers.add(_digest(token), caller, now + TOKEN_S, now)
+        owner = caller.identity.signer
+        self._callers.add(_digest(token), caller, owner, now + TOKEN_S, now)
         return token
 
     def find(self, token: str, now: Instant) -> Caller | None:
@@ -78,10 +91,10 @@ class Tokens:
 class SeenAssertions:
     """Assertions that were used, until they expire: each counts once (RFC 7523 3, `jti`)."""
 
-    def __init__(self, since: Instant, most: int = _MOST) -> None:
+    def __init__(self, since: Instant, most: int = MOST, most_each: int = MOST_EACH) -> None:
         """Remember from `since` on; what was issued before may have been used before."""
         self.since = since
-        self._seen = _Expiring[bytes, bool](most)
+        self._seen = _Expiring[bytes, bool](most, most_each)
 
     def use(self, issuer: str, jti: str, expires: Instant, now: Instant) -> bool:
         """Whether this is its first use; from now on it has been used.
@@ -92,7 +105,7 @@ class SeenAssertions:
         name = _digest(f"{issuer} {jti}")
         if self._seen.get(name, now):
             return False
-        self._seen.add(name, True, expires, now)  # noqa: FBT003 - a set with ends
+        self._seen.add(name, True, issuer, expires, now)  # noqa: FBT003 - a set with ends
         return True
 
 
