@@ -40,6 +40,17 @@ Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 """A short public text."""
 
+PublicName = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=64,
+        pattern="^[^\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]{1,64}\\Z",
+    ),
+]
+"""What people read as somebody's name: no line break, escape or turned direction in it, with which
+it could write a line of a log by itself."""
+
 MemberName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{1,39}\\Z")]
 """A field that holds a `MemberId`."""
 

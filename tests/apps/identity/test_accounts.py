@@ -193,6 +193,17 @@ def test_an_account_begins_with_a_key_that_proves_itself_and_fits() -> None:
         network.refuse(RIVERSIDE, WrongFirstKey, wrong)
 
 
+@pytest.mark.parametrize("break_", ["\n", "\r", "\x1b[2J", "\x85", "\u2028", "\u202e", "\u2066"])
+def test_no_name_writes_a_line_of_the_log(break_: str) -> None:
+    network = Network()
+    named = [
+        PractitionerHolder(name=name, roles=()) for name in ("Dr Cho" + break_, "Dr Nguyễn 李")
+    ]
+    bad, good = (enrol(network, key=network.new_key(ANA, key(ANA)), holder=who) for who in named)
+    network.refuse(RIVERSIDE, Malformed, bad)
+    network.do(RIVERSIDE, good)
+
+
 def test_a_code_has_an_end_within_180_days() -> None:
     network = Network()
     for until in (NOW, NOW + 180 * 86_400 + 1):

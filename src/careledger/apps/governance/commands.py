@@ -6,7 +6,7 @@ import msgspec
 
 from careledger.ledger.membership import NetworkParameters, NewKey
 from careledger.ledger.possession import PublishedKey
-from careledger.ledger.record import Hash, Instant, MemberName, Name, Record
+from careledger.ledger.record import Hash, Instant, MemberName, PublicName, Record
 
 MemberRole = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z-]{1,31}\\Z")]
 """What an organisation is: provider, payer, pharmacy, laboratory, manufacturer, regulator, ..."""
@@ -24,7 +24,7 @@ class Admit(Record, tag="admit"):
     """Make an organisation a member; its keys prove their possession."""
 
     member: MemberName
-    name: Name
+    name: PublicName
     roles: Roles
     keys: Annotated[tuple[NewKey, ...], msgspec.Meta(min_length=1, max_length=8)]
     gateway: Endpoint | None = None
@@ -109,7 +109,7 @@ class MemberAdmitted(Record, tag="member-admitted"):
     """An organisation became a member."""
 
     member: MemberName
-    name: Name
+    name: PublicName
     roles: Roles
     keys: tuple[PublishedKey, ...]
     at: Instant

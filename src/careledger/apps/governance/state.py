@@ -7,14 +7,14 @@ writes.
 from typing import Literal
 
 from careledger.apps.governance.commands import Endpoint, Motion
-from careledger.ledger.record import Instant, MemberName, Name, Record
+from careledger.ledger.record import Instant, MemberName, PublicName, Record
 from careledger.ledger.state import Table
 
 
 class MemberRow(Record):
     """A participating organisation."""
 
-    name: Name
+    name: PublicName
     since: Instant
     gateway: Endpoint | None
 

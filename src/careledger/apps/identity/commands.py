@@ -6,7 +6,7 @@ import msgspec
 
 from careledger.ledger.membership import NewKey
 from careledger.ledger.possession import PublishedKey
-from careledger.ledger.record import AccountName, Hash, Instant, MemberName, Name, Record
+from careledger.ledger.record import AccountName, Hash, Instant, MemberName, PublicName, Record
 
 AssuranceLevel = Annotated[int, msgspec.Meta(ge=1, le=3)]
 """NIST SP 800-63: how well the person was proofed (IAL), how well they sign in (AAL)."""
@@ -28,7 +28,7 @@ class DeviceHolder(Record, tag="device"):
 class PractitionerHolder(Record, tag="practitioner"):
     """A licensed practitioner, who acts under their own public name."""
 
-    name: Name
+    name: PublicName
     roles: CredentialRoles
 
 

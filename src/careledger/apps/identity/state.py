@@ -7,7 +7,7 @@ writes.
 from typing import Literal
 
 from careledger.apps.identity.commands import AssuranceLevel, CredentialRoles
-from careledger.ledger.record import Instant, MemberName, Name, Record
+from careledger.ledger.record import Instant, MemberName, PublicName, Record
 from careledger.ledger.state import Table
 
 HolderKind = Literal["patient", "practitioner", "device"]
@@ -24,7 +24,7 @@ class AccountRow(Record):
     since: Instant
     claim_until: Instant | None = None
     """While the account is unclaimed: the last second at which its code counts."""
-    name: Name | None = None
+    name: PublicName | None = None
     roles: CredentialRoles = ()
 
 
