@@ -33,7 +33,7 @@ class Reader(Protocol):
         ...
 
 
-def _decode(row: bytes, type_: type[Row]) -> Row:
+def decode_row(row: bytes, type_: type[Row]) -> Row:
     """The row that this node wrote.
 
     Raises:
@@ -45,7 +45,7 @@ def _decode(row: bytes, type_: type[Row]) -> Row:
         raise CorruptStore(f"not a row: {type_.__name__}") from error
 
 
-_decode_again: Any = lru_cache(maxsize=1 << 14)(_decode)  # Any: the cache drops the row's type
+_decode_again: Any = lru_cache(maxsize=1 << 14)(decode_row)  # Any: the cache drops the row's type
 """Rows are immutable, and the rows of signers and keys are read over and over."""
 
 
@@ -274,7 +274,7 @@ class View:
     ) -> Iterator[tuple[tuple[Component, ...], Row]]:
         """Rows of `table` whose key begins with `prefix`, in key order, with their keys."""
         for at, row in self.raw_scan(table.prefix(*prefix)):
-            yield table.parse(at), _decode(row, table.row)
+            yield table.parse(at), decode_row(row, table.row)
 
     def raw_scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """State keys that begin with `prefix` and their encoded rows, in key order."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import cbor2
 import msgspec
 
+from careledger.ledger.errors import CorruptStore
 from careledger.ledger.record import AccountName, Hash, Instant, MemberName, Record
 from careledger.mechanisms.deadline import Day, day_of, start_of
 from careledger.mechanisms.policy import Dimension, Role, Use
@@ -95,20 +96,27 @@ class Envelope(Record, array_like=True):
 
 
 def stored_envelope(row: bytes) -> Envelope:
-    """Like `decode_trusted`, three times as fast: decisions do little else."""
-    said = cbor2.loads(row)
-    return Envelope(
-        kind=said[0],
-        form=said[1],
-        custodian=said[2],
-        grantee=said[3],
-        practitioner=said[4],
-        role=said[5],
-        purposes=tuple(said[6]),
-        actions=tuple(said[7]),
-        valid_from=said[8],
-        valid_until=said[9],
-        terms=said[10],
-        given=said[11],
-        ended=said[12],
-    )
+    """Like `state.decode_row`, three times as fast: decisions do little else.
+
+    Raises:
+        CorruptStore: not the row of an envelope.
+    """
+    try:
+        said = cbor2.loads(row)
+        return Envelope(
+            kind=said[0],
+            form=said[1],
+            custodian=said[2],
+            grantee=said[3],
+            practitioner=said[4],
+            role=said[5],
+            purposes=tuple(said[6]),
+            actions=tuple(said[7]),
+            valid_from=said[8],
+            valid_until=said[9],
+            terms=said[10],
+            given=said[11],
+            ended=said[12],
+        )
+    except (cbor2.CBORError, LookupError, TypeError) as error:
+        raise CorruptStore("not a row: Envelope") from error

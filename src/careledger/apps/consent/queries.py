@@ -5,8 +5,7 @@ from typing import Final
 
 from careledger.apps.consent.state import CONSENTS, PAPERS
 from careledger.ledger.membership import SIGNERS, SignerRow
-from careledger.ledger.record import decode_trusted
-from careledger.ledger.state import View
+from careledger.ledger.state import View, decode_row
 from careledger.mechanisms.conflict import (
     Consents,
     Considered,
@@ -155,4 +154,4 @@ _signer_key = lru_cache(maxsize=4_096)(SIGNERS.at)
 
 @lru_cache(maxsize=4_096)
 def _decode_signer(row: bytes) -> SignerRow:
-    return decode_trusted(row, SignerRow)
+    return decode_row(row, SignerRow)
