@@ -1,0 +1,144 @@
+"""Evidence: what somebody takes along is checked by anybody, and any change to it is noticed."""
+
+import json
+import random
+import struct
+import sys
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import World
+from tests.e2e.network import careledger, quickly, resources, run, verify
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+OFFLINE = """
+import socket, sys
+def no(*arguments, **options):
+    raise OSError("there is no network")
+socket.socket = socket.create_connection = socket.getaddrinfo = no
+from careledger.verify.main import main
+main(sys.argv[1:])
+"""
+
+
+def _place(file: Path, part: zipfile.ZipInfo) -> tuple[int, int]:
+    """Where the compressed bytes of one part begin, and how many there are."""
+    header = file.read_bytes()[part.header_offset :][:30]
+    lengths = struct.unpack("<HH", header[26:30])
+    return part.header_offset + 30 + sum(lengths), part.compress_size
+
+
+# --- 1.6 ------------------------------------------------------------------------------------------
+
+
+def test_1_6_a_whole_record_is_verified_anywhere_with_the_trust_file_alone(
+    world: World, tmp_path: Path, chance: random.Random
+) -> None:
+    network, ana = world.network, world.ana
+    file = tmp_path / "ana.zip"
+    said = ana.says("export", file)
+    both = [one for m in ana.account for one in resources(network.bundle(ana.number, m))]
+    assert f"{len(both):,} resources from riverside, lakeview" in said
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    file.rename(elsewhere / file.name)
+    (elsewhere / "trust.json").write_bytes(network.trust.read_bytes())
+    alone = run(*(sys.executable, "-c", OFFLINE, "ana.zip", "--trust", "trust.json"), cwd=elsewhere)
+    assert alone.returncode == 0, alone.stdout + alone.stderr
+    assert (
+        f"{len(both):,} resources are byte for byte what the custodians committed" in alone.stdout
+    )
+    assert alone.stdout.endswith("Verified.\n")
+
+    file = elsewhere / "ana.zip"
+    with zipfile.ZipFile(file) as archive:
+        bundle = json.loads(archive.read("bundle.json"))
+        parts = {one.filename: _place(file, one) for one in archive.infolist()}
+    assert bundle["resourceType"] == "Bundle"
+    kinds = Counter(entry["resource"]["resourceType"] for entry in bundle["entry"])
+    assert kinds == Counter(one["resourceType"] for one in both)
+
+    # Every part of the file, at places drawn from it. (The last byte is padding and an end mark.)
+    good, changed = file.read_bytes(), elsewhere / "changed.zip"
+    assert len(parts) == 5
+    for name, (start, size) in parts.items():
+        for place in (start, *(chance.randrange(start, start + size - 1) for _ in range(4))):
+            flipped = bytes([good[place] ^ 0xFF])
+            changed.write_bytes(good[:place] + flipped + good[place + 1 :])
+            assert quickly(changed, network.trust) == 1, (name, place - start)
+    assert quickly(file, network.trust) == 0
+
+
+def test_1_6_a_resource_left_out_or_put_in_is_noticed(world: World, tmp_path: Path) -> None:
+    file, forged = tmp_path / "oscar.zip", tmp_path / "forged.zip"
+    world.oscar.says("export", file, "--from", "lakeview")
+    with zipfile.ZipFile(file) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    lines = parts["bundle.json"].split(b"\n")
+    assert len(lines) > 4
+    for told in ([*lines[:1], *lines[2:]], [*lines[:2], lines[1], *lines[2:]]):
+        with zipfile.ZipFile(forged, "w") as archive:
+            for name, data in parts.items():
+                archive.writestr(name, b"\n".join(told) if name == "bundle.json" else data)
+        assert quickly(forged, world.network.trust) == 1
+
+
+# --- U3 -------------------------------------------------------------------------------------------
+
+
+def test_u3_deleting_a_row_of_the_log_is_noticed_by_anybody(
+    world: World, tmp_path: Path, chance: random.Random
+) -> None:
+    node, trust, account = world.node, world.network.trust, world.ana.account["riverside"]
+    file, changed = tmp_path / "log.jsonl", tmp_path / "changed.jsonl"
+    size = node.save_log(file)
+    said = verify(file, "--trust", trust, "--about", account)
+    assert said.returncode == 0, said.stdout
+    assert f"Rows 0 to {size - 1:,} are all there" in said.stdout
+    assert f"of this slice speak of {account}" in said.stdout
+    assert said.stdout.endswith("Verified.\n")
+
+    header, *rows = file.read_bytes().splitlines(keepends=True)
+    shorter = json.loads(header)
+    shorter["span"]["end"] = size - 1
+    renumbered = json.dumps(shorter, separators=(",", ":")).encode() + b"\n"
+    for gone in (0, size - 1, *(chance.randrange(1, size - 1) for _ in range(4))):
+        kept = rows[:gone] + rows[gone + 1 :]
+        changed.write_bytes(header + b"".join(kept))
+        assert quickly(changed, trust) == 1, f"row {gone} is missing"
+        # Whoever deletes it may renumber the rest, too.
+        close = [
+            json.dumps({**json.loads(row), "index": at}, separators=(",", ":")).encode() + b"\n"
+            for at, row in enumerate(kept)
+        ]
+        changed.write_bytes(renumbered + b"".join(close))
+        assert quickly(changed, trust) == 1, f"row {gone} is missing, and the others moved up"
+    for place in (1, size // 2):
+        row = {**json.loads(rows[place]), "entry": json.loads(rows[place - 1])["entry"]}
+        altered = json.dumps(row, separators=(",", ":")).encode() + b"\n"
+        changed.write_bytes(header + b"".join([*rows[:place], altered, *rows[place + 1 :]]))
+        assert quickly(changed, trust) == 1
+
+
+def test_u3_the_log_only_grows(world: World, tmp_path: Path) -> None:
+    """What one checkpoint said stays in every later one: nobody rewrites the past."""
+    from careledger.ledger.checkpoint import parse_checkpoint
+    from careledger.ledger.merkle import verify_consistency
+
+    node = world.node
+    before = parse_checkpoint(node.get("/v1/checkpoint").text).checkpoint
+    home = "--home", world.network.home("lakeview")
+    careledger(
+        *("identity", "set-assurance", *home, "--account", world.cho.account),
+        *("--ial", "2", "--aal", "2"),
+    )
+    after = parse_checkpoint(node.get("/v1/checkpoint").text).checkpoint
+    assert after.size > before.size
+    found = node.get("/v1/log/consistency", first=before.size, second=after.size).json()
+    path = [bytes.fromhex(one) for one in found["path"]]
+    verify_consistency(before.size, after.size, path, before.root, after.root)
