@@ -215,7 +215,14 @@ def test_oversize_and_bad_batches_are_refused(tmp_path: Path) -> None:
         big = await client.post("/v1/transactions", content=b"x" * (MAX_TRANSACTION_BYTES + 1))
         assert big.status_code == 413
         headers = {"content-type": "application/cbor"}
-        for body in (b"", b"\xff", cbor2.dumps([1]), cbor2.dumps({}), b"\x81" * 50):
+        for body in (
+            b"",
+            b"\xff",
+            cbor2.dumps([1]),
+            cbor2.dumps({}),
+            b"\x81" * 50,
+            b"\xd8\x23" * 9,
+        ):
             answer = await client.post("/v1/batch", content=body, headers=headers)
             assert answer.status_code == 400
         many = cbor2.dumps([b"x"] * 501)

@@ -1,8 +1,9 @@
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from careledger.ledger.errors import BadSignature
 from careledger.ledger.genesis import (
@@ -92,3 +93,15 @@ def test_an_event_that_cannot_have_happened_first_is_named(fault: type[Exception
 
     with pytest.raises(BadGenesis, match="event of toy: NoteSet"):
         genesis_changes(GENESIS, {"toy": replace(TOY, evolve=fail)})
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"parameters": NetworkParameters(transactions_per_block=1)}, "no room"),
+        ({"activations": GENESIS.activations * 2}, "activated twice"),
+    ],
+)
+def test_what_would_lock_everyone_out_is_no_genesis(changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadGenesis, match=says):
+        load_genesis(msgspec.json.encode(replace(GENESIS, **changed)))

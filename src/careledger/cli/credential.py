@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from careledger.ledger.errors import LedgerError
-from careledger.ledger.record import AccountName, Hash, MemberName, Name, Record
+from careledger.ledger.record import AccountName, Hash, MemberName, PublicName, Record
 from careledger.vault.keystore import write_private
 
 _OTHERS = 0o077
@@ -20,7 +20,7 @@ class Credential(Record):
     """What the file says; secrets in base64."""
 
     format: Literal["careledger-credential/1"] = "careledger-credential/1"
-    name: Name
+    name: PublicName
     member: MemberName
     account: AccountName
     gateway: str

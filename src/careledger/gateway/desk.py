@@ -31,7 +31,7 @@ from careledger.gateway.services import GatewayServices
 from careledger.ledger.claim import CODE_BYTES, claim_key, format_code
 from careledger.ledger.membership import NewKey
 from careledger.ledger.possession import new_key
-from careledger.ledger.record import AccountId, AccountName, Instant, Name, Record, encode
+from careledger.ledger.record import AccountId, AccountName, Instant, PublicName, Record, encode
 
 CODE_S: Final = 30 * 86_400
 """How long a code that the desk gives counts, in seconds."""
@@ -45,7 +45,7 @@ class Practitioner(Record):
     """Who is to be enrolled; the key signed the proof for the account, as `NewKey` says."""
 
     account: AccountName
-    name: Name
+    name: PublicName
     roles: CredentialRoles
     ial: AssuranceLevel
     aal: AssuranceLevel | None = None

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-import cbor2
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,12 +17,15 @@ from starlette.routing import Route
 
 from careledger.consensus.intake import Ordered
 from careledger.gateway import node_proofs
+from careledger.gateway.body import read_body
 from careledger.gateway.node_feed import events
 from careledger.gateway.node_proofs import receipt_json
 from careledger.gateway.node_services import NodeServices
 from careledger.gateway.openapi import document
+from careledger.gateway.outcome import Refused
 from careledger.gateway.problem import inadmissible, problem, unavailable
-from careledger.ledger.errors import Inadmissible, LedgerError, Refusal, Unavailable
+from careledger.ledger.errors import Inadmissible, LedgerError, Malformed, Refusal, Unavailable
+from careledger.ledger.record import load_cbor
 from careledger.ledger.transaction import MAX_TRANSACTION_BYTES
 
 MAX_BATCH = 500
@@ -99,14 +101,14 @@ class _Submission:
         if request.headers.get("content-type", "").split(";")[0] != CBOR:
             return problem(415, f"send {CBOR}")
         try:
-            raws = cbor2.loads(await _body(request, MAX_BATCH_BYTES), max_depth=2)
-        except (cbor2.CBORError, ValueError) as error:
-            return problem(400, "Malformed", f"not CBOR: {type(error).__name__}")
+            raws = load_cbor(await _body(request, MAX_BATCH_BYTES), most=MAX_BATCH_BYTES)
+        except Malformed:
+            return problem(400, "Malformed", "not plain CBOR of definite length")
         if not isinstance(raws, list) or not all(isinstance(raw, bytes) for raw in raws):
             return problem(400, "Malformed", "send an array of byte strings")
         if not 1 <= len(raws) <= MAX_BATCH:
             return problem(413, "TooLarge", f"send 1 to {MAX_BATCH} transactions at a time")
-        answers = [self._try(raw) for raw in raws]
+        answers = [asyncio.shield(self._try(raw)) for raw in raws]
         found = await asyncio.gather(*answers, return_exceptions=True)
         return Response(msgspec.json.encode([_outcome(one) for one in found]), media_type=JSON)
 
@@ -137,17 +139,10 @@ def _forget(answer: "asyncio.Future[Ordered]") -> None:
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    declared = request.headers.get("content-length", "0")
-    if not declared.isdigit() or int(declared) > limit:
-        raise HTTPException(413, f"send at most {limit} bytes")
-    parts: list[bytes] = []
-    total = 0
-    async for part in request.stream():
-        total += len(part)
-        if total > limit:
-            raise HTTPException(413, f"send at most {limit} bytes")
-        parts.append(part)
-    return b"".join(parts)
+    try:
+        return await read_body(request, limit)
+    except Refused as error:
+        raise HTTPException(error.status, f"send at most {limit} bytes") from error
 
 
 def _genesis(services: NodeServices) -> Handler:

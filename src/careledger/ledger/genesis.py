@@ -57,10 +57,17 @@ def load_genesis(data: bytes) -> tuple[Digest, Genesis]:
         BadGenesis: not a genesis file; the message names the first field that is wrong.
     """
     try:
-        return digest(data), msgspec.json.decode(data, type=Genesis)
+        genesis = msgspec.json.decode(data, type=Genesis)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"genesis file: {error}"
         raise BadGenesis(message) from error
+    limits = genesis.parameters
+    if limits.transactions_per_block * (100 - limits.protective_percent) < 100:  # noqa: PLR2004 - %
+        raise BadGenesis("genesis file: transactions_per_block leaves no room for any command")
+    starts = {(one.application, one.height) for one in genesis.activations}
+    if len(starts) != len(genesis.activations):
+        raise BadGenesis("genesis file: an application is activated twice at one height")
+    return digest(data), genesis
 
 
 def active_applications(

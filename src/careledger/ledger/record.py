@@ -118,15 +118,15 @@ _BUILT_IN_TAGS = dict.fromkeys(
 references (28, 29), with which 200 bytes unfold into a value without end."""
 
 
-def load_cbor(data: bytes) -> object:
-    """Plain values from definite-length, duplicate-free, bounded CBOR without tags.
+def load_cbor(data: bytes, *, most: int = MAX_BYTES) -> object:
+    """Plain values from definite-length, duplicate-free CBOR without tags, at most `most` bytes.
 
     Trailing bytes are unchecked.
 
     Raises:
         Malformed: not such CBOR.
     """
-    if len(data) > MAX_BYTES:
+    if len(data) > most:
         raise Malformed
     try:
         return cbor2.loads(
