@@ -279,11 +279,12 @@ def test_a_halt_leaves_nobody_waiting_who_came_later(tmp_path: Path) -> None:
 def test_what_fits_into_no_block_is_told_so_and_makes_no_blocks(tmp_path: Path) -> None:
     async def story(solo: SoloEngine, chain: Chain) -> None:
         with pytest.raises(OverBudget):
-            await asyncio.wait_for(solo.submit(note(chain, 1)), 3)
+            large = sign(chain.id, ANA, SetNote(at="x", text="x" * 900), 1)
+            await asyncio.wait_for(solo.submit(large), 3)
         assert (await solo.submit(sign(chain.id, ANA, Protect(), 2))).receipt.code == 0
         assert chain.store.latest.height <= 3
 
-    run(tmp_path, story, limits=NetworkParameters(transactions_per_block=1))
+    run(tmp_path, story, limits=NetworkParameters(bytes_per_block=1_000))
 
 
 def test_resubmitting_gives_the_first_receipt_even_when_its_time_is_over(tmp_path: Path) -> None:

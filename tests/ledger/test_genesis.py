@@ -3,7 +3,7 @@ from typing import Any, NoReturn
 
 import msgspec
 import pytest
-from msgspec.structs import replace
+from msgspec import structs
 
 from careledger.ledger.errors import BadSignature
 from careledger.ledger.genesis import (
@@ -104,4 +104,4 @@ def test_an_event_that_cannot_have_happened_first_is_named(fault: type[Exception
 )
 def test_what_would_lock_everyone_out_is_no_genesis(changed: dict[str, Any], says: str) -> None:
     with pytest.raises(BadGenesis, match=says):
-        load_genesis(msgspec.json.encode(replace(GENESIS, **changed)))
+        load_genesis(msgspec.json.encode(structs.replace(GENESIS, **changed)))
