@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer  # type: ignore[import-untyped] # carries no types
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] # likewise
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -32,6 +34,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("careledger")
     group.addoption("--seed", type=int, default=1, help="seed of everything drawn at random")
     group.addoption("--soak-minutes", type=float, default=10.0, help="how long a soak test runs")
+
+
+class _OneNetwork(LoadScopeScheduling):  # type: ignore[misc] # likewise
+    """Each test goes to whichever process is free, but those of tests/e2e share one network."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/e2e" if nodeid.startswith("tests/e2e/") else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    return _OneNetwork(config, log) if config.getoption("dist") == "load" else None
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from careledger.apps.consent.commands import (
     AttestPaperConsent,
     DenyConsent,
@@ -32,8 +30,6 @@ from careledger.verify.scanned import PREFIX
 from tests.e2e.conftest import World
 from tests.e2e.network import Json, quickly, verify
 from tests.e2e.qr import scan
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 NOT_THE_PATIENT, ID_USED = 300, 304
 ENVELOPES = "consent.envelopes"

@@ -22,8 +22,6 @@ from tests.e2e.conftest import World
 from tests.e2e.staff import Answer, sign_in
 from tests.e2e.test_reading import events_of
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 TODAY = datetime.now(UTC).date()
 MEDICATIONS, LABORATORY = "MedicationRequest", "Observation?category=laboratory"
 

@@ -8,12 +8,8 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.conftest import World
 from tests.e2e.network import careledger, quickly, resources, run, verify
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 OFFLINE = """
 import socket, sys

@@ -4,8 +4,6 @@ import base64
 import secrets
 from collections.abc import Iterator
 
-import pytest
-
 from careledger.apps import discover
 from careledger.apps.identity.commands import (
     DeviceHolder,
@@ -25,8 +23,6 @@ from tests.e2e.network import MEMBERS, careledger
 from tests.e2e.node import Node, leaves
 from tests.e2e.staff import Practitioner, read_with, sign_in, token
 from tests.e2e.test_consents import grant
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 UNKNOWN_KEY, NO_SIGNATURE = 56, 57
 

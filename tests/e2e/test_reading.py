@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from careledger.apps.consent.commands import ConsentRevoked
 from careledger.apps.records.commands import AccessRefused, Disclosed
 from careledger.cli.smart import member_client
@@ -13,8 +11,6 @@ from tests.e2e.conftest import World
 from tests.e2e.network import resources
 from tests.e2e.node import Node
 from tests.e2e.staff import Answer, Practitioner, read
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 TODAY = datetime.now(UTC).date()
 TOMORROW = str(TODAY + timedelta(days=1))

@@ -6,12 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.conftest import World
 from tests.e2e.network import Json, Network, resources
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 SHORTEST = 5
 """Shorter tokens occur by chance in a file of random bytes."""
