@@ -278,8 +278,8 @@ def test_a_halt_leaves_nobody_waiting_who_came_later(tmp_path: Path) -> None:
 
 def test_what_fits_into_no_block_is_told_so_and_makes_no_blocks(tmp_path: Path) -> None:
     async def story(solo: SoloEngine, chain: Chain) -> None:
+        large = sign(chain.id, ANA, SetNote(at="x", text="x" * 900), 1)
         with pytest.raises(OverBudget):
-            large = sign(chain.id, ANA, SetNote(at="x", text="x" * 900), 1)
             await asyncio.wait_for(solo.submit(large), 3)
         assert (await solo.submit(sign(chain.id, ANA, Protect(), 2))).receipt.code == 0
         assert chain.store.latest.height <= 3
