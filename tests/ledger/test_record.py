@@ -142,3 +142,20 @@ def test_bounds_are_part_of_the_type() -> None:
     small = Annotated[int, msgspec.Meta(ge=0, lt=10)]
     with pytest.raises(Malformed):
         decode(encode(10), small)
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(st.text(max_size=30), inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(plain | samples | st.lists(samples).map(tuple))
+def test_the_encoding_is_the_canonical_one(value: object) -> None:
+    as_plain = msgspec.to_builtins(value, builtin_types=(bytes,))
+    assert encode(value) == cbor2.dumps(as_plain, canonical=True)
