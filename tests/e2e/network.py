@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from click.testing import CliRunner
 
+from careledger.cli.main import main
 from careledger.fhir.synthetic.population import GeneratedBundle, population
 from careledger.verify.main import command
 
@@ -87,8 +88,14 @@ class Patient:
     """Their account at each organisation that gave them a code."""
 
     def says(self, *arguments: str | Path) -> str:
-        """What `careledger` prints with this patient's wallet; it must succeed."""
-        return careledger(*arguments, "--wallet", self.wallet)
+        """What `careledger` prints with this patient's wallet; it must succeed.
+
+        The same command line as a program's, without the second that each takes to start.
+        """
+        line = [*map(str, arguments), "--wallet", str(self.wallet)]
+        said = CliRunner().invoke(main, line)
+        assert said.exit_code == 0, f"careledger {line[:2]}: {said.output}"
+        return said.stdout
 
     def consents(self, kind: str, custodian: str, *options: str | Path) -> str:
         """Grant or deny something at `custodian`; the consent's id. All parties have the terms."""
