@@ -107,3 +107,22 @@ def test_no_receipt_of_what_never_was(network: Network, tmp_path: Path) -> None:
     )
     assert (result.exit_code, "no such transaction" in result.output) == (1, True)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_saved_log_is_whole_and_a_missing_row_is_noticed(
+    network: Network, ana: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "log.jsonl"
+    done("save-log", "--node", network.node_url, file)
+    told = done("verify", file, "--trust", network.trust)
+    assert "are all there" in told
+    lines = file.read_bytes().splitlines(keepends=True)
+    assert len(lines) > 10
+    file.write_bytes(b"".join(lines[:5] + lines[6:]))
+    assert careledger("verify", file, "--trust", network.trust).exit_code == 1
+
+
+def test_a_log_that_cannot_be_had_leaves_no_file(tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    assert careledger("save-log", "--node", "http://127.0.0.1:9", file).exit_code == 1
+    assert list(tmp_path.iterdir()) == []

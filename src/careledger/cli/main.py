@@ -30,6 +30,9 @@ _OWN = {
     "export": Target("careledger.cli.export:export", "Take one's whole record along, with proofs."),
     "receipt": Target("careledger.cli.receipt:receipt", "Keep proof of a transaction or consent."),
     "verify": Target("careledger.verify.main:command", "Check a proof offline."),
+    "save-log": Target(
+        "careledger.cli.save_log:save_log", "Save a whole log, to check it offline."
+    ),
     "fsck": Target("careledger.cli.fsck:fsck", "Compute a node's whole ledger again and compare."),
 }
 _DEMO = "careledger.cli.demo.main"
