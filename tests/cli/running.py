@@ -5,10 +5,8 @@ member whose gateway nobody has started.
 """
 
 import atexit
-import contextlib
 import json
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +18,7 @@ from typing import IO, Any
 from click.testing import CliRunner, Result
 
 from careledger.cli.main import main
+from tests.faults.node_process import free_port
 
 ANA_AT_RIVERSIDE, ANA_AT_LAKEVIEW = "ana-4711", "lv-2210"
 BEN_AT_RIVERSIDE = "ben-0815"
@@ -59,24 +58,11 @@ def _output(process: "subprocess.Popen[str]") -> IO[str]:
     return process.stdout
 
 
-def free_port() -> int:
-    """A port with free ones above it, as far as one can know."""
-    for _ in range(100):
-        with contextlib.ExitStack() as taken, contextlib.suppress(OSError):
-            first = taken.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            for above in range(10, 13):
-                taken.enter_context(socket.socket()).bind(("127.0.0.1", port + above))
-            return port
-    raise AssertionError("no free ports")
-
-
 class Network:
     """The running network, and the people in it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder / "net", free_port()
+        self.folder, self.port = folder / "net", free_port(10, 11, 12)
         done(
             *("init", self.folder, "--port", self.port),
             *("--member", "riverside:Riverside Hospital:provider"),

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from click.testing import CliRunner
 from careledger.cli.main import main
 from careledger.fhir.synthetic.population import GeneratedBundle, population
 from careledger.verify.main import command
+from tests.faults.node_process import free_port
 
 MEMBERS = {
     "riverside": "Riverside Hospital:provider",
@@ -120,7 +120,7 @@ class Network:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.logs = folder / "network", folder / "logs"
-        port = _free_ports()
+        port = free_port(*(10 + n for n in range(len(MEMBERS))))
         self.node = f"http://127.0.0.1:{port}"
         self.gateways = {one: f"http://127.0.0.1:{port + 10 + n}" for n, one in enumerate(MEMBERS)}
         self.bundles = list(population(SEED, PATIENTS))
@@ -252,23 +252,3 @@ class Network:
 def resources(bundle: GeneratedBundle) -> list[Json]:
     """The resources of a bundle."""
     return [entry["resource"] for entry in json.loads(bundle.body)["entry"]]
-
-
-def _free_ports() -> int:
-    """A port such that it and those of the four gateways are free just now."""
-    for _ in range(100):
-        with socket.socket() as first:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-        if port < 65_000 and all(_is_free(port + 10 + n) for n in range(len(MEMBERS))):
-            return port
-    raise AssertionError("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True

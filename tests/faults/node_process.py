@@ -1,5 +1,6 @@
 """A real node in a process of its own, which a test may kill at any moment."""
 
+import secrets
 import socket
 import subprocess
 import sys
@@ -20,12 +21,25 @@ if __name__ == "__main__":
 START_S = 30
 
 
-def free_port() -> int:
-    """A port that nothing listens on just now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+def free_port(*also: int) -> int:
+    """A port that nothing listens on just now, nor on those that lie `also` so far above it.
+
+    Below the ephemeral range: no connection of anybody's comes to sit on it meanwhile.
+    """
+    for _ in range(1_000):
+        port = secrets.randbelow(11_000) + 20_000
+        if all(_is_free(port + offset) for offset in (0, *also)):
+            return port
+    raise AssertionError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def found_trial(folder: Path, *, time: int) -> Network:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from careledger.consensus.solo import SoloEngine
 from careledger.consensus.verification import Workers
 from careledger.gateway.node_api import node_app
 from careledger.gateway.node_services import NodeServices
+from careledger.ledger.errors import LedgerError
 from careledger.ledger.genesis import active_applications, load_genesis
 from careledger.ledger.membership import TABLES
 from careledger.ledger.record import Instant, MemberId, digest
@@ -119,12 +121,26 @@ async def _wait_for_block(engine: SoloEngine, seconds: float) -> None:
         await asyncio.wait_for(wait(), seconds)
 
 
+class PortTaken(LedgerError):
+    """Another program answers at the address that this one was given."""
+
+
+def _check_free(host: str, port: int) -> None:
+    """Try the door first: uvicorn would end the process without a word for people."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        reason = f"{host}:{port} cannot be opened ({error.strerror}): choose another `port`"
+        raise PortTaken(reason) from error
+
+
 async def serve(app: Starlette, host: str, port: int, ready: Callable[[], None]) -> None:
     """Answer HTTP until SIGINT or SIGTERM; `ready` is called once the door is open.
 
     Raises:
-        OSError: the port is taken.
+        PortTaken: somebody else answers there.
     """
+    _check_free(host, port)
     settings = uvicorn.Config(
         app, host=host, port=port, log_level="warning", access_log=False, lifespan="off"
     )

@@ -16,12 +16,15 @@ from careledger.cli.demo.cast import CastFailed, from_folder, name_in, patient_i
 from careledger.cli.demo.ledger_search import search_ledger, shapes, tokens
 from tests.faults.node_process import free_port
 
+DOORS = (10, 11, 12, 13, 90)
+"""Ports of the gateways and the page, above the node's."""
+
 PROGRAM = str(Path(sys.executable).with_name("careledger"))
 STORY_S = 120
 
 
 def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [PROGRAM, "demo", "--exit", "--port", str(free_port()), *arguments]
+    command = [PROGRAM, "demo", "--exit", "--port", str(free_port(*DOORS)), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=STORY_S, check=False)
 
 
@@ -55,7 +58,7 @@ def test_it_takes_synthea_bundles_as_well(tmp_path: Path, shared_data: Path) -> 
 
 
 def test_afterwards_the_network_stays_and_ctrl_c_ends_it(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_port(*DOORS)
     command = [PROGRAM, "demo", "--patients", "1", "--port", str(port), "--folder", str(tmp_path)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
