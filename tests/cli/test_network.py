@@ -7,11 +7,11 @@ from tests.cli.running import (
     Network,
     careledger,
     done,
-    free_port,
     network,
     start,
     stop,
 )
+from tests.faults.node_process import free_port
 
 MEMBER = ("--member", "riverside:Riverside Hospital:provider,payer")
 
