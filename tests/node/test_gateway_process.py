@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from careledger.node.founding import Founder, Network, found
 from careledger.node.gateway_process import open_gateway
 from careledger.node.serve import wall_clock
 from careledger.vault.errors import VaultInUse
+from tests.faults.node_process import free_port
 
 FOUNDERS = [
     Founder(id="riverside", name="Riverside", roles=("provider",)),
@@ -35,18 +35,10 @@ if __name__ == "__main__":
 """
 
 
-def free_port() -> int:
-    """The first of a run of ports that nobody uses now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    return port - 20
-
-
 @pytest.fixture
 def network(tmp_path: Path) -> Network:
     return found(
-        tmp_path / "network", FOUNDERS, name="test", time=wall_clock(), first_port=free_port()
+        tmp_path / "network", FOUNDERS, name="test", time=wall_clock(), first_port=free_port(10)
     )
 
 
@@ -91,7 +83,7 @@ def test_a_gateway_starts_before_its_node_and_stops_when_told(network: Network) 
 
 def test_a_gateway_refuses_another_chain(network: Network, tmp_path: Path) -> None:
     other = found(
-        tmp_path / "other", FOUNDERS, name="another", time=wall_clock(), first_port=free_port()
+        tmp_path / "other", FOUNDERS, name="another", time=wall_clock(), first_port=free_port(10)
     )
     home, genesis = network.home("riverside"), network.folder / "genesis.json"
 
