@@ -37,6 +37,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     start, end: first and last UTC second of the clinically relevant date; both None where there is
     none, `EARLIEST` or `LATEST` where a period is open.
     authors, encounter: references as written, `Practitioner/1`.
+    values: what the search knows of it besides, encoded: `fhir.search.values`.
     """
 
     type: str
@@ -51,6 +52,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     authors: tuple[str, ...] = ()
     encounter: str | None = None
     identifiers: tuple[Token, ...] = ()
+    values: bytes = b""
 
 
 class _Readers(NamedTuple):
