@@ -7,6 +7,7 @@ Forgetting a key erases what was sealed under it, wherever copies of the file ma
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from threading import RLock
 from typing import Final, NewType
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -68,7 +69,7 @@ class Kept:
 
 
 class Cabinet:
-    """One such file. One thread at a time."""
+    """One such file. Any thread may call."""
 
     def __init__(
         self, rows: Rows, keystore: KeyStore, member: MemberId, *, lazily: bool = False
@@ -79,6 +80,7 @@ class Cabinet:
         only after `sync`: a millisecond instead of several.
         """
         self._rows, self._keystore, self._member = rows, keystore, member
+        self._lock = RLock()
         if lazily:
             rows.read("PRAGMA synchronous = NORMAL")
         self._keys = Bounded[KeyNumber, AESGCM](_CACHED_KEYS)
@@ -88,10 +90,11 @@ class Cabinet:
 
     def new_key(self) -> KeyNumber:
         """A key of its own for what must be forgotten on its own; durable on return."""
-        ((last,),) = self._rows.read("SELECT max(number) FROM keys")
-        number = KeyNumber(last + 1)
-        self._rows.write([self._insert_key(number, secrets.token_bytes(KEY_BYTES))])
-        return number
+        with self._lock:
+            ((last,),) = self._rows.read("SELECT max(number) FROM keys")
+            number = KeyNumber(last + 1)
+            self._rows.write([self._insert_key(number, secrets.token_bytes(KEY_BYTES))])
+            return number
 
     def put(self, things: Sequence[Thing]) -> None:
         """Keep `things`; one of the same name is replaced. Durable on return, all or none."""
@@ -107,12 +110,9 @@ class Cabinet:
             for thing in things
         ]
         insert = "INSERT INTO things (name, owner, about, done, key, sealed) VALUES (?,?,?,?,?,?)"
-        self._rows.write(
-            [
-                Step("DELETE FROM things WHERE name = ?", [row[:1] for row in rows]),
-                Step(insert, rows),
-            ]
-        )
+        delete = Step("DELETE FROM things WHERE name = ?", [row[:1] for row in rows])
+        with self._lock:
+            self._rows.write([delete, Step(insert, rows)])
 
     def get(self, name: str) -> Kept | None:
         """What is kept under `name`."""
@@ -134,34 +134,36 @@ class Cabinet:
     def finish(self, numbers: Sequence[int]) -> None:
         """Nothing remains to be done with these; durable on return."""
         rows = [(number,) for number in numbers]
-        self._rows.write([Step("UPDATE things SET done = 1 WHERE number = ?", rows)])
+        with self._lock:
+            self._rows.write([Step("UPDATE things SET done = 1 WHERE number = ?", rows)])
 
     def sync(self) -> None:
         """Make all that was put durable, whatever happens to the power."""
-        self._rows.read("PRAGMA wal_checkpoint(FULL)")
+        with self._lock:
+            self._rows.read("PRAGMA wal_checkpoint(FULL)")
 
     def forget(self, owner: str) -> None:
         """Erase what belongs to `owner`, and the keys it was sealed under."""
         name = self._blind("owner", owner)
-        keys = self._rows.read("SELECT DISTINCT key FROM things WHERE owner = ?", [name])
-        self._rows.write(
-            [
-                Step("DELETE FROM keys WHERE number = ? AND number <> 0", keys),
-                Step("DELETE FROM things WHERE owner = ?", [(name,)]),
-            ]
-        )
-        self._keys.clear()
-        self._rows.purge(rewrite=True)
+        with self._lock:
+            keys = self._rows.read("SELECT DISTINCT key FROM things WHERE owner = ?", [name])
+            self._rows.write(
+                [
+                    Step("DELETE FROM keys WHERE number = ? AND number <> 0", keys),
+                    Step("DELETE FROM things WHERE owner = ?", [(name,)]),
+                ]
+            )
+            self._keys.clear()
+            self._rows.purge(rewrite=True)
 
     def close(self) -> None:
         """Let go of the file."""
         self._rows.close()
 
     def _find(self, where: str, value: bytes | int) -> Iterator[Kept]:
-        found = self._rows.read(
-            f"SELECT number, name, done, key, sealed FROM things WHERE {where} ORDER BY number",  # noqa: S608 - our own four conditions
-            [value],
-        )
+        statement = f"SELECT number, name, done, key, sealed FROM things WHERE {where}"  # noqa: S608 - our own four conditions
+        with self._lock:
+            found = self._rows.read(f"{statement} ORDER BY number", [value])
         for number, name, done, key, sealed in found:
             opened = unseal(
                 self._key(KeyNumber(key)), sealed, self._binding_of(name), "a sealed thing"
@@ -169,11 +171,12 @@ class Cabinet:
             yield Kept(number, opened, bool(done))
 
     def _key(self, number: KeyNumber) -> AESGCM:
-        known = self._keys.get(number)
-        if known is None:
-            known = AESGCM(self._unwrap(number))
-            self._keys.put(number, known)
-        return known
+        with self._lock:
+            known = self._keys.get(number)
+            if known is None:
+                known = AESGCM(self._unwrap(number))
+                self._keys.put(number, known)
+            return known
 
     def _insert_key(self, number: KeyNumber, key: bytes) -> Step:
         wrapped = self._keystore.wrap(key, self._context(number))

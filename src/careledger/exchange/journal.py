@@ -10,7 +10,7 @@ import asyncio
 import hmac
 import secrets
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -97,18 +97,28 @@ class Journal:
     def note(self, read: Read, stream: str = LOCAL) -> bytes:
         """Keep `read`; the salt of its commitment. Release nothing before this returns."""
         salt = secrets.token_bytes(32)
-        entry = Entry(stream=stream, salt=salt, read=read)
-        thing = Thing(
-            name=f"read {salt.hex()}",
-            owner=read.account,
-            about=stream,
-            content=encode(entry),
-            done=False,
-            key=self._key,
-        )
-        self._cabinet.put([thing])
-        self.waiting += 1
+        self._keep([Entry(stream=stream, salt=salt, read=read)])
         return salt
+
+    def note_all(self, reads: Iterable[Read]) -> None:
+        """Keep reads by the organisation's own people, all in one write; any thread may call."""
+        self._keep([Entry(stream=LOCAL, salt=secrets.token_bytes(32), read=one) for one in reads])
+
+    def _keep(self, entries: Sequence[Entry]) -> None:
+        things = [
+            Thing(
+                name=f"read {entry.salt.hex()}",
+                owner=entry.read.account,
+                about=entry.stream,
+                content=encode(entry),
+                done=False,
+                key=self._key,
+            )
+            for entry in entries
+        ]
+        if things:
+            self._cabinet.put(things)
+            self.waiting += len(things)
 
     def reads_of(self, account: str) -> list[Read]:
         """Every read of a patient's records that was made here, oldest first."""

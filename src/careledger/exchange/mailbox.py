@@ -38,6 +38,8 @@ class Mailbox:
         """Keep what is delivered in `cabinet`."""
         self._organisation, self._cabinet = organisation, cabinet
         self._opened = Bounded[str, OpenedTerms](_CACHED)
+        self.letters = 0
+        """Grows with everything that changes what `terms_of` finds."""
 
     # --- in ----------------------------------------------------------------------------------
 
@@ -96,6 +98,7 @@ class Mailbox:
         )
         self._cabinet.put([thing])
         self._opened.drop(name)
+        self.letters += 1
 
     def _acknowledgement(self, package: TermsPackage, standing: str) -> bytes:
         mine = self._organisation
@@ -182,6 +185,7 @@ class Mailbox:
         """Erase every term held under a patient account of this custodian."""
         self._cabinet.forget(account)
         self._opened.clear()
+        self.letters += 1
 
 
 def _name(account: str, consent_id: bytes) -> str:
