@@ -2,25 +2,31 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from careledger.exchange.acknowledge import Acknowledgements
 from careledger.exchange.answer import Custodian
 from careledger.exchange.ask import Requester
+from careledger.exchange.asker import Asker
 from careledger.exchange.batching import Batcher
 from careledger.exchange.cabinet import SCHEMA, Cabinet
 from careledger.exchange.erasing import Erasure
 from careledger.exchange.ingest import Ingestion
 from careledger.exchange.journal import FLUSH_READS, FLUSH_S, Journal
+from careledger.exchange.limits import UNLIMITED, Limits
 from careledger.exchange.local import LocalAccess
 from careledger.exchange.log import Log
 from careledger.exchange.mailbox import Mailbox
 from careledger.exchange.organisation import Organisation
+from careledger.exchange.permits import Permits
+from careledger.exchange.reach import Reach
 from careledger.exchange.transport import Transport
 from careledger.ledger.errors import LedgerError, Unavailable
+from careledger.mechanisms.terms import Action
 from careledger.vault.rows import SqliteRows
 
 LOOK_S: Final = 0.1
@@ -56,12 +62,38 @@ class Exchange:
         self.acknowledgements = Acknowledgements(organisation, cabinets[2])
         self.custodian = Custodian(organisation, self.mailbox, self.journal)
         self.requester = Requester(organisation, self.mailbox, self.acknowledgements, transport)
+        self._permits = Permits(organisation, self.mailbox)
         self.local = LocalAccess(organisation, self.mailbox, self.journal)
         self.log = Log(organisation)
         self.erasure = Erasure(organisation, self.mailbox)
         self._batcher = Batcher(organisation)
         self.ingestion = Ingestion(organisation, self._batcher, executor)
         self._tasks: list[asyncio.Task[None]] = []
+
+    @contextmanager
+    def reach(
+        self, asker: Asker, limits: Limits = UNLIMITED, action: Action = "read"
+    ) -> Iterator[Reach]:
+        """What `asker` may see from now until the end of the block, which is when it is noted.
+
+        Release nothing of it inside the block. Any thread may call; it may take long in one of its
+        own, but not more than half a minute, which is as long as a permit counts.
+
+        Raises:
+            Stale: nothing was decided.
+        """
+        with self.organisation.now() as now:
+            reach = Reach(
+                self.organisation,
+                self._permits,
+                self.journal,
+                asker,
+                now,
+                limits=limits,
+                action=action,
+            )
+            yield reach
+            reach.note()
 
     async def start(self) -> None:
         """Finish what an earlier run left, and go on beside the requests."""

@@ -1,0 +1,96 @@
+"""Permits of an organisation's own people and patients, decided once and used while they count.
+
+A decision follows from committed state, the terms in the mailbox and the minute (consents begin
+and end with a day). As long as none of these has changed the same question has the same answer.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from careledger.apps.consent.queries import decide_own_access, decide_workforce
+from careledger.exchange.asker import Asker
+from careledger.exchange.errors import AccessRefused
+from careledger.exchange.mailbox import Mailbox
+from careledger.exchange.organisation import Moment, Organisation
+from careledger.ledger.record import AccountId
+from careledger.mechanisms.policy import Denied, Permit, Use
+from careledger.mechanisms.terms import Action
+
+_MOST = 200_000
+_MINUTE_S = 60
+
+Answer = Permit | Denied
+
+
+class _Era(NamedTuple):
+    """What an answer follows from, apart from the question."""
+
+    height: int
+    minute: int
+    letters: int
+
+
+class _Question(NamedTuple):
+    asker: Asker
+    account: AccountId
+    action: Action
+
+
+class Permits:
+    """Decides for one organisation; any thread may ask."""
+
+    def __init__(self, organisation: Organisation, mailbox: Mailbox) -> None:
+        """Decide by committed state and the terms in `mailbox`."""
+        self._organisation, self._mailbox = organisation, mailbox
+        self._known: tuple[_Era, dict[_Question, Answer]] = (_Era(-1, -1, -1), {})
+
+    def decide(
+        self, asker: Asker, action: Action, accounts: Sequence[AccountId], now: Moment
+    ) -> tuple[Permit, ...]:
+        """One permit for each of a patient's accounts, every one of which must cover a resource.
+
+        Whoever is merged into another may have withheld it as either. A patient needs none but
+        their own.
+
+        Raises:
+            AccessRefused: the patient, or the purpose, does not allow it.
+        """
+        if asker.account is not None:
+            if asker.account not in accounts:
+                raise AccessRefused(("person",))
+            accounts = [asker.account]
+        permits = list[Permit]()
+        for account in accounts:
+            answer = self._answer(_Question(asker, account, action), now)
+            if isinstance(answer, Denied):
+                raise AccessRefused(answer.dimensions)
+            permits.append(answer)
+        if not permits:
+            raise AccessRefused(("consent",))
+        return tuple(permits)
+
+    def _answer(self, question: _Question, now: Moment) -> Answer:
+        era = _Era(now.height, now.time // _MINUTE_S, self._mailbox.letters)
+        known = self._known
+        if known[0] != era or len(known[1]) > _MOST:
+            known = self._known = era, {}
+        answer = known[1].get(question)
+        if answer is None or (isinstance(answer, Permit) and not answer.is_live(now.time)):
+            answer = known[1][question] = self._decide(question, now)
+        return answer
+
+    def _decide(self, question: _Question, now: Moment) -> Answer:
+        asker, mine = question.asker, self._organisation.member
+        use = Use(
+            custodian=mine,
+            account=question.account,
+            requester=mine,
+            purpose=asker.purpose,
+            action=question.action,
+            time=now.time,
+            practitioner=asker.practitioner,
+            role=asker.role,
+        )
+        if asker.account is not None:
+            return decide_own_access(now.view, use, asker.account)
+        return decide_workforce(now.view, use, self._mailbox.terms_of(question.account))
