@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from careledger.ledger.commitment import Batch, Opening, RecordName
+from careledger.ledger.merkle import leaf_hash
 from careledger.ledger.record import Digest, TransactionId
 from careledger.vault.bounded import Bounded
 from careledger.vault.errors import NotOurBatch, Tampered
@@ -34,6 +35,16 @@ class CommittedBatch:
     root: Digest
     size: int
     transaction: TransactionId
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A commitment in its batch: what can still be shown of bytes that do not open any more."""
+
+    commitment: Digest
+    batch: CommittedBatch
+    index: int
+    path: tuple[Digest, ...]
 
 
 class Commitments:
@@ -124,22 +135,42 @@ class Commitments:
         Raises:
             Tampered: the commitment stored is not the one given.
         """
+        leaf = self.leaf(seq)
+        if leaf is None:
+            return None
+        if leaf.commitment != commitment:
+            raise Tampered("a commitment")
+        batch = leaf.batch
+        opening = Opening(
+            name=name,
+            salt=salt,
+            root=batch.root,
+            size=batch.size,
+            index=leaf.index,
+            path=leaf.path,
+        )
+        return batch, opening
+
+    def leaf(self, seq: int) -> Leaf | None:
+        """Commitment `seq` as it stands in its batch; None while it has no batch.
+
+        Raises:
+            Tampered: the batch stored is not the one on the ledger.
+        """
         found = self._rows.read(
-            "SELECT first, size, number, root, transaction_id FROM batches "
-            "WHERE first <= ? ORDER BY first DESC LIMIT 1",
+            "SELECT first, size, number, root, transaction_id, value FROM batches, commitments "
+            "WHERE seq = ? AND first <= seq ORDER BY first DESC LIMIT 1",
             [seq],
         )
         if not found or seq >= found[0][0] + found[0][1]:
             return None
-        first, size, number, root, transaction = found[0]
-        batch = CommittedBatch(number, Digest(root), size, TransactionId(transaction))
-        tree = self._tree(first, size)
+        first, size, number, root, transaction, value = found[0]
+        tree, commitment = self._tree(first, size), Digest(value)
         index = seq - first
-        if tree.root != batch.root or tree.leaves[index] != Batch.of([commitment]).leaves[0]:
+        if tree.root != root or tree.leaves[index] != leaf_hash(commitment):
             raise Tampered("a commitment")
-        path = tree.path(index)
-        opening = Opening(name=name, salt=salt, root=batch.root, size=size, index=index, path=path)
-        return batch, opening
+        batch = CommittedBatch(number, Digest(root), size, TransactionId(transaction))
+        return Leaf(commitment, batch, index, tree.path(index))
 
     def _tree(self, first: int, size: int) -> Batch:
         known = self._batches.get(first)

@@ -2,6 +2,7 @@
 
 VaultError
 ├── Tampered         sealed bytes do not open: altered, moved, or sealed under another key
+│   └── Spoilt       those of one version of a resource, whose commitment is still here
 ├── UnknownKey       wrapped under a key that the key store does not hold
 ├── KeyFileExposed   others on this machine may read the key file
 ├── NotRegistered    no such patient here, or shredded
@@ -21,7 +22,12 @@ VaultError
 No error names a person, a local id or a resource: only what kind of thing, expected and actual.
 """
 
+from typing import TYPE_CHECKING
+
 from careledger.ledger.errors import LedgerError
+
+if TYPE_CHECKING:
+    from careledger.vault.commitments import Leaf
 
 
 class VaultError(LedgerError):
@@ -34,6 +40,14 @@ class VaultError(LedgerError):
 
 class Tampered(VaultError):
     """Sealed bytes do not open: altered, moved, or sealed under another key."""
+
+
+class Spoilt(Tampered):
+    """One version of a resource does not open; `leaf` is its commitment, None while unbatched."""
+
+    def __init__(self, leaf: "Leaf | None") -> None:
+        super().__init__("a sealed object")
+        self.leaf = leaf
 
 
 class UnknownKey(VaultError):

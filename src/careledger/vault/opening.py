@@ -14,7 +14,7 @@ from careledger.ledger.record import AccountId, Instant, MemberId
 from careledger.mechanisms.policy import Permit
 from careledger.vault.commitments import Commitments, CommittedBatch
 from careledger.vault.deposit import record_name
-from careledger.vault.errors import Tampered
+from careledger.vault.errors import Spoilt, Tampered
 from careledger.vault.index import Entry, Indexes, Predicate, consent_facts, decode_facts
 from careledger.vault.objects import (
     DIRECTORY,
@@ -144,9 +144,11 @@ class Opener:
         if not found:
             raise Tampered("a version is missing")
         ((seq, sealed),) = found
-        content = open_object(
-            patient.key, Place(self._custodian, patient.ref, name, version), sealed
-        )
+        place = Place(self._custodian, patient.ref, name, version)
+        try:
+            content = open_object(patient.key, place, sealed)
+        except Tampered as error:
+            raise Spoilt(self._commitments.leaf(seq)) from error
         facts = decode_facts(content.facts)
         return Opened(
             type=type_,
