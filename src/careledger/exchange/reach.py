@@ -7,11 +7,13 @@ is opened is in the journal before `note` returns; nothing may be released earli
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from heapq import merge
 from typing import Final
 
 from careledger.exchange.asker import Asker
-from careledger.exchange.journal import Journal
+from careledger.exchange.errors import AccessRefused
+from careledger.exchange.holdings import Holdings
+from careledger.exchange.journal import Journal, Read
 from careledger.exchange.limits import INTERACTION_OF, UNLIMITED, Limits
 from careledger.exchange.organisation import Moment, Organisation
 from careledger.exchange.permits import Permits
@@ -21,33 +23,13 @@ from careledger.ledger.commitment import RecordName
 from careledger.ledger.record import AccountId
 from careledger.mechanisms.policy import Permit
 from careledger.mechanisms.terms import Action
-from careledger.vault.index import consent_facts
+from careledger.vault.deposit import record_name
 from careledger.vault.objects import PatientRef
 from careledger.vault.opening import Opened
 from careledger.vault.patients import Owner
 
 FEW: Final = 100
 """A count over more patients than this says nothing of any one of them, and is nobody's read."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """What is in reach of one patient; no permits, no reach."""
-
-    owner: Owner
-    permits: tuple[Permit, ...]
-
-    def covers(self, facts: Facts) -> bool:
-        known = consent_facts(facts)
-        return all(permit.covers(known).allowed for permit in self.permits)
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What has come out since the last note: opened versions, and patients who were counted."""
-
-    opened: dict[AccountId, dict[RecordName, None]] = field(default_factory=dict)
-    counted: set[PatientRef] = field(default_factory=set)
 
 
 class Reach:
@@ -70,8 +52,11 @@ class Reach:
         self._asker, self._now = asker, now
         self._limits, self._action = limits, action
         self._interaction = INTERACTION_OF[action]
-        self._records: dict[PatientRef, _Record] = {}
-        self._seen = _Seen()
+        self._confined = self._only(limits.patient)
+        self._holdings = Holdings(
+            self._vault, now.time, self._decide, self._everybody, self._is_visible
+        )
+        self._opened: dict[AccountId, dict[RecordName, None]] = {}
 
     @property
     def time(self) -> int:
@@ -82,7 +67,7 @@ class Reach:
 
     def get(self, type_: str, id_: str) -> Node | None:
         """One resource; None if it is absent, deleted or may not be seen."""
-        raise NotImplementedError
+        return self._holdings.get(type_, id_)
 
     def of_type(
         self, type_: str | None, patients: frozenset[str] | None, test: Test
@@ -91,7 +76,7 @@ class Reach:
 
         With `patients`, from the records of those patients alone, else from all there is.
         """
-        raise NotImplementedError
+        return self._holdings.of_type(type_, patients, test)
 
     # --- bodies --------------------------------------------------------------------------------
 
@@ -100,24 +85,98 @@ class Reach:
         return self.open_version(node.type, node.id, node.version)
 
     def open_version(self, type_: str, id_: str, version: int | None = None) -> Opened | None:
-        """One version, the newest unless told; it may be a deletion (`Opened.deleted`)."""
-        raise NotImplementedError
+        """One version, the newest unless told; it may be a deletion (`Opened.deleted`).
+
+        An older version is in reach only if the newest is too.
+        """
+        opened = self._holdings.unseal(type_, id_, version)
+        return None if opened is None else self._came_out(opened)
 
     def history(
-        self, type_: str | None = None, id_: str | None = None, *, before: int | None = None
+        self,
+        type_: str | None = None,
+        id_: str | None = None,
+        patients: frozenset[str] | None = None,
+        *,
+        before: int | None = None,
     ) -> Iterator[Opened]:
         """Versions, deletions too, the newest first, of a resource, a type or all that is in reach.
 
         `before` is the `seq` from which on to leave out: the last of the page before.
         """
-        raise NotImplementedError
+        if type_ is not None and id_ is not None:
+            names = [(type_, id_)]
+        else:
+            found = self._holdings.of_type(type_, patients, _anything)
+            names = [(node.type, node.id) for node in found]
+        streams = (self._holdings.versions(*name) for name in names)
+        for opened in merge(*streams, key=lambda one: -one.seq):
+            if before is None or opened.seq < before:
+                yield self._came_out(opened)
+
+    def _came_out(self, opened: Opened) -> Opened:
+        if opened.account:
+            mine = self._organisation.member
+            name = record_name(mine, opened.account, opened.type, opened.id, opened.version)
+            self._opened.setdefault(opened.account, {})[name] = None
+        return opened
 
     # --- the journal ---------------------------------------------------------------------------
 
-    def note(self, asked: Iterable[str] = ()) -> None:
+    def note(self, asked: Iterable[str] = (), *, counted: bool = False) -> None:
         """Write down what came out since the last note; release nothing before this returns.
 
         `asked` are the patients whom the question named, by local id: also if nothing came out,
-        they can see that somebody asked.
+        they can see that somebody looked. `counted`: the answer is a count; each who was counted
+        can see that, if they are few.
         """
-        raise NotImplementedError
+        opened, self._opened = self._opened, {}
+        looked = set(map(self._vault.patient, asked))
+        met, self._holdings.met = self._holdings.met, set[PatientRef]()
+        if counted and len(met) <= FEW:
+            looked |= met
+        for holding in map(self._holdings.known, looked):
+            if holding is not None:
+                opened.setdefault(holding.owner.accounts[0], {})
+        self._journal.note_all(
+            Read(
+                at=self._now.time,
+                account=account,
+                member=self._organisation.member,
+                practitioner=self._asker.practitioner,
+                role=self._asker.role,
+                purpose=self._asker.purpose,
+                records=tuple(names),
+            )
+            for account, names in opened.items()
+        )
+
+    # --- decisions -----------------------------------------------------------------------------
+
+    def _decide(self, owner: Owner) -> tuple[Permit, ...]:
+        if self._confined is not None and owner.patient not in self._confined:
+            raise AccessRefused(("person",))
+        return self._permits.decide(self._asker, self._action, owner.accounts, self._now)
+
+    def _only(self, local: str | None) -> frozenset[PatientRef] | None:
+        """The one person whose records the token reaches."""
+        if local is None:
+            return None
+        ref = self._vault.patient(local)
+        family = [] if ref is None else self._vault.family(ref)
+        return frozenset(one.patient for one in family)
+
+    def _everybody(self) -> Iterable[list[Owner]]:
+        """Whose records are meant where nobody is named."""
+        asker, local = self._asker.account, self._limits.patient
+        if asker is None and local is None:
+            return self._vault.families()
+        ref = self._vault.patient_of(asker) if asker else self._vault.patient(local or "")
+        return [] if ref is None else [self._vault.family(ref)]
+
+    def _is_visible(self, facts: Facts) -> bool:
+        return self._limits.visible(facts, self._interaction)
+
+
+def _anything(_: Node) -> bool:
+    return True

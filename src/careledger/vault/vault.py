@@ -16,7 +16,7 @@ from careledger.ledger.record import AccountId, Digest, Instant, MemberId
 from careledger.mechanisms.policy import Permit
 from careledger.vault.commitments import Commitments, CommittedBatch, Pending
 from careledger.vault.deposit import Arrival, Depositor, Stored
-from careledger.vault.families import families, family
+from careledger.vault.families import Families
 from careledger.vault.index import Entry, Indexes, Predicate
 from careledger.vault.keystore import KeyStore
 from careledger.vault.objects import DIRECTORY, PatientRef, resource_name
@@ -60,7 +60,7 @@ class Vault:
         self._commitments = Commitments(data)
         self._depositor = Depositor(data, self._patients, self._indexes, custodian)
         self._reindexer = Reindexer(data, self._patients, self._indexes, custodian)
-        self._families: list[list[Owner]] | None = None
+        self._families = Families(keys, self._patients)
         self._opener = Opener(data, self._patients, self._indexes, self._commitments, custodian)
 
     # --- patients ----------------------------------------------------------------------------
@@ -77,7 +77,7 @@ class Vault:
             AccountShredded: the account was shredded here.
         """
         with self._lock:
-            self._families = None
+            self._families.forget()
             return self._patients.register_all(people)
 
     def patient(self, local: str) -> PatientRef | None:
@@ -119,14 +119,17 @@ class Vault:
     def families(self) -> list[list[Owner]]:
         """Every person, as the patients that are one: first who is merged into nobody."""
         with self._lock:
-            if self._families is None:
-                self._families = families(self._keys, self._patients)
-            return self._families
+            return self._families.all()
 
     def family(self, patient: PatientRef) -> list[Owner]:
         """Whose records are the patient's: their own, then those of whoever is merged into them."""
         with self._lock:
-            return family(self._patients, patient)
+            return self._families.of(patient)
+
+    def is_joined(self, patient: PatientRef) -> bool:
+        """Whether the patient is merged into somebody, or somebody into them."""
+        with self._lock:
+            return patient in self._families.joined()
 
     def merge(self, source: PatientRef, into: PatientRef, at: Instant) -> None:
         """From now on a permit for `into` opens what `source` has; nothing is sealed anew.
@@ -135,13 +138,13 @@ class Vault:
             NotMergeable: `source` is merged already, or `into` is merged into it.
         """
         with self._lock:
-            self._families = None
+            self._families.forget()
             self._patients.merge(source, into, at)
 
     def unmerge(self, source: PatientRef, at: Instant) -> None:
         """Undo `merge`; each record is again only its own patient's."""
         with self._lock:
-            self._families = None
+            self._families.forget()
             self._patients.unmerge(source, at)
 
     # --- in ----------------------------------------------------------------------------------
@@ -266,7 +269,7 @@ class Vault:
             NotOurShred: about another custodian, or a legal hold was in force.
         """
         with self._lock:
-            self._families = None
+            self._families.forget()
             self._indexes.forget()
             self._shredder.shred(evidence)
 
@@ -312,7 +315,7 @@ class Vault:
             raise
 
     def _recover(self) -> None:
-        self._families = None
+        self._families.forget()
         self._indexes.forget()
         self._patients.forget()
         self._commitments.reload()
