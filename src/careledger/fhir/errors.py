@@ -18,6 +18,8 @@
     │   ├── EntryIncomplete      an entry without what its verb needs
     │   ├── EntryRepeated        two entries with one fullUrl
     │   └── DanglingReference    a reference inside a transaction that leads nowhere
+    ├── BadPatch                 not a JSON Patch or FHIRPath Patch
+    ├── PatchFailed              a patch that cannot be done to this resource
     └── InvalidQuery             search parameters that this room does not answer
         ├── UnknownParameter
         └── BadParameterValue
@@ -187,6 +189,19 @@ class DanglingReference(InvalidBundle):
     """A reference inside a transaction that leads nowhere."""
 
     code = "not-found"
+
+
+class BadPatch(FhirError):
+    """Not a JSON Patch or FHIRPath Patch."""
+
+    code = "structure"
+
+
+class PatchFailed(FhirError):
+    """A patch that cannot be done to this resource: no such place, or a test that fails."""
+
+    code = "processing"
+    status = 422
 
 
 class InvalidQuery(FhirError):
