@@ -29,10 +29,10 @@ from careledger.exchange.journal import Journal, Read
 from careledger.exchange.mailbox import Mailbox
 from careledger.exchange.organisation import Moment, Organisation, events_of
 from careledger.exchange.patience import Patience
-from careledger.exchange.release import Sourced, sourced
+from careledger.exchange.release import Sourced, Unopened, sourced
 from careledger.exchange.session import Session, Sessions
 from careledger.exchange.wire import open_own, seal, sealing_key_of
-from careledger.ledger.errors import Inadmissible, Malformed, Refusal, UnknownSigner
+from careledger.ledger.errors import CorruptStore, Inadmissible, Malformed, Refusal, UnknownSigner
 from careledger.ledger.record import AccountId, Instant, MemberId, Record, decode, encode
 from careledger.ledger.transaction import OverBudget
 from careledger.mechanisms.messages import (
@@ -49,6 +49,7 @@ from careledger.mechanisms.messages import (
     manifest,
 )
 from careledger.mechanisms.request import VerifiedRequest, verify_request
+from careledger.vault.errors import Tampered
 
 
 class _Reject(Exception):
@@ -77,6 +78,7 @@ class Custodian:
             Tampered: not sealed to this organisation.
             Malformed: not an ask, or nobody that could be answered signed it.
             Unavailable: nothing was decided; asking again is safe.
+            CorruptStore: what is stored here is not what was put; nothing of it was released.
         """
         ask = decode(open_own(self._organisation, ASK, sealed, MAX_ASK_BYTES), Ask)
         with self._organisation.now() as now:
@@ -86,6 +88,8 @@ class Custodian:
             parts = await self._answer(ask, verified)
         except _Reject as rejected:
             parts = _only(rejected.answer)
+        except Tampered as error:
+            raise CorruptStore("what is stored here is not what was put") from error
         chain = self._organisation.chain
         return seal(reply_to, chain, ANSWER, verified.receiver, join_parts(parts), ask.salt)
 
@@ -125,11 +129,7 @@ class Custodian:
                 self._check_fresh(verified, now)
                 decision = self._decider.decide(ask, verified, now)
                 time, as_of = now.time, now.as_of
-                found = (
-                    sourced(self._organisation.vault, decision.found)
-                    if isinstance(decision, Allowed)
-                    else []
-                )
+                found = self._sourced(decision) if isinstance(decision, Allowed) else []
             try:
                 if isinstance(decision, Forbidden):
                     return await self._refuse(ask, verified, decision)
@@ -138,6 +138,9 @@ class Custodian:
                 if error.code == RequestAnswered.code or attempt == 2:  # noqa: PLR2004
                     return _only(Rejected(code=error.code, text=error.reason))
         raise AssertionError
+
+    def _sourced(self, yes: Allowed) -> list[Sourced | Unopened]:
+        return [*sourced(self._organisation.vault, yes.found), *yes.unopened]
 
     def _check_fresh(self, verified: VerifiedRequest, now: Moment) -> None:
         if verified.request.custodian != self._organisation.member:
@@ -161,7 +164,7 @@ class Custodian:
         ask: Ask,
         verified: VerifiedRequest,
         yes: Allowed,
-        found: Sequence[Sourced],
+        found: Sequence[Sourced | Unopened],
         moment: tuple[Instant, Instant],
     ) -> Sequence[bytes]:
         salt, (time, as_of) = secrets.token_bytes(32), moment
@@ -217,12 +220,16 @@ class Custodian:
             self._sessions.close(id_)
             return await self._refuse(ask, verified, decision)
         session.seen.add(verified.id)
-        found = sourced(self._organisation.vault, decision.found)
+        found = self._sourced(decision)
         salt = self._note(ask, verified, found, time)
         return _released(self._organisation.member, session, salt, as_of, found)
 
     def _note(
-        self, ask: Ask, verified: VerifiedRequest, found: Sequence[Sourced], time: Instant
+        self,
+        ask: Ask,
+        verified: VerifiedRequest,
+        found: Sequence[Sourced | Unopened],
+        time: Instant,
     ) -> bytes:
         request = verified.request
         read = Read(
@@ -232,7 +239,7 @@ class Custodian:
             practitioner=request.practitioner,
             role=request.role,
             purpose=request.purpose,
-            records=tuple(one.opening.name for one in found),
+            records=tuple(one.name for one in found),
             request=ask.request,
         )
         return self._journal.note(read, (ask.session or b"").hex())
@@ -243,7 +250,7 @@ def _released(
     session: Session,
     salt: bytes,
     as_of: Instant,
-    found: Sequence[Sourced],
+    found: Sequence[Sourced | Unopened],
 ) -> list[bytes]:
     head = Released(
         custodian=custodian,

@@ -6,7 +6,8 @@ that the refusal is on the ledger, and about nobody.
 """
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from careledger.apps.governance.queries import member
@@ -22,10 +23,10 @@ from careledger.exchange.errors import (
 from careledger.exchange.mailbox import Mailbox
 from careledger.exchange.organisation import Organisation
 from careledger.exchange.transport import ASK_PATH, Transport
-from careledger.exchange.verification import VerifiedResource, Verifier
+from careledger.exchange.verification import Doubtful, VerifiedResource, Verifier
 from careledger.exchange.ways import Way, Ways
 from careledger.exchange.wire import open_own, seal, sealing_key_of
-from careledger.ledger.errors import Malformed
+from careledger.ledger.errors import Malformed, Unavailable
 from careledger.ledger.record import Digest, Instant, MemberId, encode
 from careledger.ledger.statement import parse_statement
 from careledger.mechanisms.messages import (
@@ -61,12 +62,32 @@ class RemoteRecords:
     basis: str
     number: int
     """The custodian's number for the disclosure under which it was released."""
+    doubtful: tuple[Doubtful, ...] = ()
+    """What does not check; only where it was asked for so."""
 
 
 @dataclass(frozen=True, slots=True)
 class _OpenSession:
     id: bytes
     expires: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked of whom, by whom, on what; and whether what does not check is wanted too."""
+
+    custodian: MemberId
+    query: Query
+    asker: Asker
+    way: Way
+    tolerant: bool
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What a session is for."""
+        way = self.way
+        about = way.account, way.consent_id, way.emergency
+        return self.custodian, *about, self.asker, action_of(self.query)
 
 
 class Requester:
@@ -93,10 +114,12 @@ class Requester:
         asker: Asker,
         *,
         emergency: bytes | None = None,
+        tolerant: bool = False,
     ) -> RemoteRecords:
         """What `custodian` releases of the patient whom this organisation knows as `local`.
 
         `emergency` is a practitioner's signed statement for break-glass, and names the patient.
+        Who is `tolerant` gets what does not check as well, marked and apart from the rest.
 
         Raises:
             AccessRefused: it was refused, in these dimensions.
@@ -111,7 +134,7 @@ class Requester:
         refused: AccessRefused | None = None
         for way in self._ways.find(local, custodian, query, asker, emergency):
             try:
-                answers.append(await self._ask(custodian, query, asker, way))
+                answers.append(await self._ask(_Question(custodian, query, asker, way, tolerant)))
             except AccessRefused as error:
                 refused = refused or error
         if not answers:
@@ -122,38 +145,28 @@ class Requester:
         """Ask anew from now on, as after a restart."""
         self._sessions.clear()
 
-    async def _ask(
-        self, custodian: MemberId, query: Query, asker: Asker, way: Way
-    ) -> RemoteRecords:
+    async def _ask(self, question: _Question) -> RemoteRecords:
         """Ask in the session that is open for this, or anew."""
-        key = custodian, way.account, way.consent_id, way.emergency, asker, action_of(query)
-        session = self._sessions.get(key)
+        session = self._sessions.get(question.key)
         if session is not None and self._organisation.clock() < session.expires:
             try:
-                return await self._exchange(custodian, query, asker, way, session, key)
+                return await self._exchange(question, session)
             except RequestRejected as error:
                 if error.code != NoSuchSession.code:
                     raise
-        self._sessions.drop(key)
-        return await self._exchange(custodian, query, asker, way, None, key)
+        self._sessions.drop(question.key)
+        return await self._exchange(question, None)
 
-    async def _exchange(
-        self,
-        custodian: MemberId,
-        query: Query,
-        asker: Asker,
-        way: Way,
-        session: _OpenSession | None,
-        key: tuple[object, ...],
-    ) -> RemoteRecords:
-        ask, request = self._signed(custodian, query, asker, way, session)
+    async def _exchange(self, question: _Question, session: _OpenSession | None) -> RemoteRecords:
+        custodian, query = question.custodian, question.query
+        ask, request = self._signed(question, session)
         url, sealing = self._receiver(custodian)
         sealed = seal(sealing, self._organisation.chain, ASK, custodian, encode(ask))
         answer = await self._transport(url + ASK_PATH, sealed)
         said, parts = self._opened(answer, ask)
         match said:
             case Refused(dimensions=dimensions):
-                self._sessions.drop(key)
+                self._sessions.drop(question.key)
                 raise AccessRefused(dimensions)
             case Rejected(code=code, text=text):
                 raise RequestRejected(code, text)
@@ -161,18 +174,34 @@ class Requester:
                 pass
         if said.custodian != custodian or (session and session.id != said.session):
             raise NotVerified("the answer is not one to this request")
+        if question.tolerant:
+            return await self._marked(question, said, request, parts, is_new=session is None)
         found, commitments = await self._verifier.resources(custodian, query, parts)
         if session is None:
-            await self._accept(said, request, commitments)
-            self._sessions.put(key, _OpenSession(said.session, said.expires))
-        return RemoteRecords(
-            custodian=custodian,
-            resources=tuple(found),
-            notice=said.notice,
-            as_of=said.as_of,
-            basis=said.basis,
-            number=said.number,
-        )
+            await self._accept(question, said, request, commitments)
+        return _records(said, found)
+
+    async def _marked(
+        self,
+        question: _Question,
+        said: Released,
+        request: bytes,
+        parts: list[bytes],
+        *,
+        is_new: bool,
+    ) -> RemoteRecords:
+        """All that came, marked. What does not add up is not acknowledged, so that it shows."""
+        custodian, account = question.custodian, question.way.account
+        found, commitments = await self._verifier.marked(custodian, account, question.query, parts)
+        altered = any(isinstance(one, Doubtful) and one.why == "altered" for one in found)
+        if is_new and altered:
+            await self._verifier.disclosure(said, self._organisation.member, request, None)
+        elif is_new:
+            try:
+                await self._accept(question, said, request, commitments)
+            except (NotVerified, Unavailable):
+                found = [one.doubted("disclosure") for one in found]
+        return _records(said, found)
 
     def _opened(self, answer: bytes, ask: Ask) -> tuple[Answer, list[bytes]]:
         try:
@@ -182,7 +211,9 @@ class Requester:
         except (Tampered, Malformed, ValueError) as error:
             raise NotVerified("the answer is not one to this request") from error
 
-    async def _accept(self, said: Released, request: bytes, commitments: list[Digest]) -> None:
+    async def _accept(
+        self, question: _Question, said: Released, request: bytes, commitments: list[Digest]
+    ) -> None:
         """Hold a new disclosure against the ledger, and note that it must be acknowledged."""
         mine = self._organisation.member
         await self._verifier.disclosure(said, mine, request, commitments)
@@ -193,16 +224,12 @@ class Requester:
                 manifest=manifest(said.salt, request, commitments),
             )
         )
+        self._sessions.put(question.key, _OpenSession(said.session, said.expires))
 
-    def _signed(
-        self,
-        custodian: MemberId,
-        query: Query,
-        asker: Asker,
-        way: Way,
-        session: _OpenSession | None,
-    ) -> tuple[Ask, bytes]:
+    def _signed(self, question: _Question, session: _OpenSession | None) -> tuple[Ask, bytes]:
         """What is sent, and the id of the request in it."""
+        custodian, query = question.custodian, question.query
+        asker, way = question.asker, question.way
         salt = secrets.token_bytes(32)
         request = AccessRequest(
             custodian=custodian,
@@ -236,17 +263,33 @@ class Requester:
             return found.gateway.rstrip("/"), sealing_key_of(now.view, custodian)
 
 
+def _records(said: Released, found: Sequence[VerifiedResource | Doubtful]) -> RemoteRecords:
+    return RemoteRecords(
+        custodian=MemberId(said.custodian),
+        resources=tuple(one for one in found if isinstance(one, VerifiedResource)),
+        notice=said.notice,
+        as_of=said.as_of,
+        basis=said.basis,
+        number=said.number,
+        doubtful=tuple(one for one in found if isinstance(one, Doubtful)),
+    )
+
+
 def _together(answers: list[RemoteRecords]) -> RemoteRecords:
     """Answers on several grants as one: each version of a resource once."""
     resources = {
         (one.type, one.id, one.version): one for answer in answers for one in answer.resources
     }
+    doubtful = {
+        (one.type, one.id, one.version): one
+        for answer in answers
+        for one in answer.doubtful
+        if one.mark == "tampered" or (one.type, one.id, one.version) not in resources
+    }
     first = answers[0]
-    return RemoteRecords(
-        custodian=first.custodian,
+    return replace(
+        first,
         resources=tuple(resources.values()),
-        notice=first.notice,
+        doubtful=tuple(doubtful.values()),
         as_of=min(answer.as_of for answer in answers),
-        basis=first.basis,
-        number=first.number,
     )

@@ -18,7 +18,7 @@ from careledger.apps.records.commands import (
 from careledger.apps.records.queries import emergency
 from careledger.exchange.mailbox import Mailbox
 from careledger.exchange.organisation import Moment, Organisation
-from careledger.exchange.release import gather, is_out_of_reach
+from careledger.exchange.release import Unopened, gather, is_out_of_reach
 from careledger.ledger.errors import Malformed, UnknownSigner
 from careledger.ledger.record import AccountId, MemberId
 from careledger.ledger.statement import parse_statement
@@ -36,6 +36,8 @@ class Allowed:
     basis: Basis
     permits: tuple[Permit, ...]
     found: list[Opened]
+    unopened: list[Unopened]
+    """What they would open if it were still what was put."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +146,9 @@ class Decider:
             granted.append(answer)
         if any(is_out_of_reach(permit, ask.query) for permit in granted):
             return Forbidden(("terms",))
-        found = gather(self._organisation.vault, granted, ask.query, now.time)
-        return Allowed(basis, tuple(granted), found)
+        unopened: list[Unopened] = []
+        found = gather(self._organisation.vault, granted, ask.query, now.time, unopened)
+        return Allowed(basis, tuple(granted), found, unopened)
 
 
 def _check_person(verified: VerifiedRequest, now: Moment) -> tuple[Dimension, ...]:

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from careledger.exchange.asker import predicate_of
-from careledger.ledger.commitment import Opening, commit
+from careledger.fhir.dates import EARLIEST
+from careledger.fhir.index import Facts
+from careledger.ledger.commitment import Opening, RecordName, commit
 from careledger.ledger.record import Digest, Instant, encode
-from careledger.mechanisms.messages import Query, ReleasedRecord
+from careledger.mechanisms.messages import Query, ReleasedRecord, SpoiltRecord
 from careledger.mechanisms.policy import Permit
-from careledger.vault.commitments import CommittedBatch
-from careledger.vault.index import consent_facts
+from careledger.vault.commitments import CommittedBatch, Leaf
+from careledger.vault.errors import Spoilt
+from careledger.vault.index import Entry, consent_facts
 from careledger.vault.opening import Opened
 from careledger.vault.vault import Vault
 
@@ -21,6 +24,11 @@ class Sourced:
     opened: Opened
     opening: Opening
     batch: CommittedBatch
+
+    @property
+    def name(self) -> RecordName:
+        """Which version of which resource it is."""
+        return self.opening.name
 
     @property
     def commitment(self) -> Digest:
@@ -35,22 +43,85 @@ class Sourced:
         return encode(proof), self.opened.data
 
 
-def gather(vault: Vault, permits: Sequence[Permit], query: Query, at: Instant) -> list[Opened]:
-    """What the query finds and every one of the permits covers; deletions are not among it."""
+@dataclass(frozen=True, slots=True)
+class Unopened:
+    """A resource that the query finds and that does not open: its name, and its commitment."""
+
+    name: RecordName
+    leaf: Leaf
+    start: int | None
+    """First second of its clinical date, as the index has it."""
+
+    @property
+    def commitment(self) -> Digest:
+        """The commitment to what it was."""
+        return self.leaf.commitment
+
+    def parts(self) -> tuple[bytes, bytes]:
+        """As they travel: what shows that there was something, and no bytes."""
+        leaf = self.leaf
+        said = SpoiltRecord(
+            name=self.name,
+            commitment=leaf.commitment,
+            root=leaf.batch.root,
+            size=leaf.batch.size,
+            index=leaf.index,
+            path=leaf.path,
+            transaction=leaf.batch.transaction,
+            batch=leaf.batch.number,
+            start=self.start,
+        )
+        return encode(said), b""
+
+
+def gather(
+    vault: Vault,
+    permits: Sequence[Permit],
+    query: Query,
+    at: Instant,
+    unopened: list[Unopened] | None = None,
+) -> list[Opened]:
+    """What the query finds and every one of the permits covers; deletions are not among it.
+
+    Raises:
+        Tampered: one does not open, and there is no list `unopened` to note it in.
+    """
     first, *others = permits
-    if query.type is not None and query.id is not None:
+    found: list[Opened] = []
+    if query.type is not None and query.id is not None and unopened is None:
         one = vault.open(first, query.type, query.id, query.version, at=at)
-        found = [] if one is None else [one]
+        found += [] if one is None else [one]
     else:
-        entries = vault.search(first, predicate_of(query), at)
-        opened = (vault.open(first, entry.type, entry.id, at=at) for entry in entries)
-        found = [one for one in opened if one is not None]
-    return [
-        one
-        for one in found
-        if not one.deleted
-        and all(permit.covers(consent_facts(one.facts)).allowed for permit in others)
-    ]
+        for entry in vault.search(first, predicate_of(query), at):
+            try:
+                one = vault.open(first, entry.type, entry.id, query.version, at=at)
+            except Spoilt as error:
+                if unopened is None:
+                    raise
+                if error.leaf and _covered(others, entry.facts):
+                    unopened.append(_unopened(vault, first, entry, error.leaf))
+                continue
+            found += [] if one is None else [one]
+    return [one for one in found if not one.deleted and _covered(others, one.facts)]
+
+
+def _covered(permits: Sequence[Permit], facts: Facts) -> bool:
+    return all(permit.covers(consent_facts(facts)).allowed for permit in permits)
+
+
+def _unopened(vault: Vault, permit: Permit, entry: Entry, leaf: Leaf) -> Unopened:
+    start = entry.facts.start
+    return Unopened(
+        name=RecordName(
+            custodian=vault.custodian,
+            account=permit.use.account,
+            type=entry.type,
+            id=entry.id,
+            version=entry.version,
+        ),
+        leaf=leaf,
+        start=None if start == EARLIEST else start,
+    )
 
 
 def sourced(vault: Vault, found: Sequence[Opened]) -> list[Sourced]:

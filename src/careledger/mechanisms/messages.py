@@ -11,8 +11,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-from careledger.ledger.commitment import Opening, ResourceText
+from careledger.ledger.commitment import Opening, RecordName, ResourceText
 from careledger.ledger.errors import Malformed
+from careledger.ledger.merkle import leaf_hash, verify_inclusion
 from careledger.ledger.record import (
     Count,
     Digest,
@@ -115,6 +116,9 @@ class Rejected(Record, tag="rejected"):
 
 Answer = Released | Refused | Rejected
 
+Second = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+"""A UTC second of any time, before 1970 too."""
+
 
 class ReleasedRecord(Record):
     """What proves one released resource: its opening, and the transaction of its batch."""
@@ -122,6 +126,34 @@ class ReleasedRecord(Record):
     opening: Opening
     transaction: Hash
     batch: Count
+
+
+class SpoiltRecord(Record):
+    """What is left of a resource that its custodian committed to and can open no more.
+
+    Travels in the place of a `ReleasedRecord`, before an empty part. Name and `start`, the first
+    second of its clinical date, are the custodian's word alone: the salt is lost with the bytes.
+    """
+
+    name: RecordName
+    commitment: Hash
+    root: Hash
+    size: Count
+    index: Count
+    path: tuple[Hash, ...]
+    transaction: Hash
+    batch: Count
+    start: Second | None = None
+
+
+def verify_spoilt(said: SpoiltRecord) -> None:
+    """Check that the batch holds the commitment that a custodian can open no more.
+
+    Raises:
+        ProofError: it does not.
+    """
+    leaf = leaf_hash(Digest(said.commitment))
+    verify_inclusion(leaf, said.index, said.size, said.path, Digest(said.root))
 
 
 def decode_answer(data: bytes) -> Answer:
