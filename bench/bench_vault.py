@@ -148,7 +148,7 @@ def measure(vault: Vault) -> None:
         "search of a patient by code, in memory",
         each(
             lambda n: vault.search(
-                permits[n], lambda facts: ("http://loinc.org", "7-4") in facts.codes, NOW
+                permits[n], lambda entry: ("http://loinc.org", "7-4") in entry.facts.codes, NOW
             ),
             range(BUNDLES),
         ),

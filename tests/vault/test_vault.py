@@ -239,7 +239,7 @@ def test_local_ids_and_accounts_are_bound_one_to_one(vault: Vault, ana: PatientR
 
 def test_locate_tells_where_but_not_what(vault: Vault, ana: PatientRef) -> None:
     vault.put([arrival(ana, observation("a1c")), arrival(None, world.practitioner("cho"))], NOW)
-    assert vault.locate(ana, lambda facts: facts.type == "Observation", NOW) == [
+    assert vault.locate(ana, lambda entry: entry.type == "Observation", NOW) == [
         ("Observation", "a1c", 1)
     ]
     assert vault.locate(None, anything, NOW) == [("Practitioner", "cho", 1)]
@@ -303,7 +303,7 @@ def test_reindex_finds_facts_anew_and_keeps_bytes_and_commitments(
     assert (after.data, after.salt) == (before.data, before.salt)
     assert after.facts == world.facts_of(data)
     assert vault.check() == []
-    (found,) = vault.search(own(ANA), lambda facts: bool(facts.codes), NOW)
+    (found,) = vault.search(own(ANA), lambda entry: bool(entry.facts.codes), NOW)
     assert found.id == "b1c"
 
 

@@ -13,6 +13,7 @@ from careledger.mechanisms.policy import Basis, Permit, Use, decided, own_access
 from careledger.vault import schema
 from careledger.vault.deposit import Arrival
 from careledger.vault.files import VaultFiles
+from careledger.vault.index import Entry
 from careledger.vault.keystore import FileKeyStore
 from careledger.vault.objects import PatientRef
 from careledger.vault.rows import Rows, SqliteRows
@@ -39,10 +40,10 @@ def store(directory: Path) -> FileKeyStore:
 
 
 @contextmanager
-def vault(directory: Path, *, index_entries: int = 10_000) -> Iterator[Vault]:
+def vault(directory: Path, *, index_bytes: int = 10_000_000) -> Iterator[Vault]:
     """The vault in `directory`; without its lock, so that a test can look at it from outside."""
     with rows(directory) as (data, keys):
-        yield Vault(data, keys, store(directory), ALPINE, index_entries=index_entries)
+        yield Vault(data, keys, store(directory), ALPINE, index_bytes=index_bytes)
 
 
 @contextmanager
@@ -118,7 +119,7 @@ def granted(account_: AccountId, provision: terms.Provision, *, at: int = NOW) -
     return decided(use, basis, "grant", until=None, grant=terms.Terms(base=provision))
 
 
-def anything(_: Facts) -> bool:
+def anything(_: Entry) -> bool:
     return True
 
 

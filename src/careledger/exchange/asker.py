@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from careledger.fhir.index import Facts
 from careledger.fhir.query import matches, parse_query
 from careledger.ledger.record import AccountId
 from careledger.mechanisms.messages import Query
 from careledger.mechanisms.policy import Role
 from careledger.mechanisms.purpose import Purpose
 from careledger.mechanisms.terms import Action
-from careledger.vault.index import Predicate
+from careledger.vault.index import Entry, Predicate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +30,7 @@ def action_of(query: Query) -> Action:
 
 
 def predicate_of(query: Query) -> Predicate:
-    """What a query asks for, as a test of the facts of a resource.
+    """What a query asks for, as a test of an entry of the index.
 
     Raises:
         InvalidQuery: search parameters that are not answered here.
@@ -40,10 +39,10 @@ def predicate_of(query: Query) -> Predicate:
         return _everything
     if query.id is not None:
         wanted = query.type, query.id
-        return lambda facts: (facts.type, facts.id) == wanted
+        return lambda entry: (entry.type, entry.id) == wanted
     parsed = parse_query(query.type, query.parameters)
-    return lambda facts: matches(facts, parsed)
+    return lambda entry: matches(entry.facts, parsed)
 
 
-def _everything(_: Facts) -> bool:
+def _everything(_: Entry) -> bool:
     return True

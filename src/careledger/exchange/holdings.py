@@ -146,8 +146,8 @@ class Holdings:
     # --- the vault -----------------------------------------------------------------------------
 
     def _entries(self, holding: Holding, type_: str | None) -> Iterable[Entry]:
-        def matches(facts: Facts) -> bool:
-            return type_ is None or facts.type == type_
+        def matches(entry: Entry) -> bool:
+            return type_ is None or entry.type == type_
 
         if holding is OPEN_DIRECTORY:
             return self._vault.search_directory(matches)
@@ -161,8 +161,8 @@ class Holdings:
         return owner is not None and owner.patient == holding.owner.patient
 
     def _entry(self, holding: Holding, type_: str, id_: str) -> Entry | None:
-        def matches(facts: Facts) -> bool:
-            return facts.type == type_ and facts.id == id_
+        def matches(entry: Entry) -> bool:
+            return entry.type == type_ and entry.id == id_
 
         if holding is OPEN_DIRECTORY:
             return next(iter(self._vault.search_directory(matches)), None)

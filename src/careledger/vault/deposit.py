@@ -11,7 +11,8 @@ from careledger.fhir import index as fhir
 from careledger.ledger.commitment import RecordName, commit
 from careledger.ledger.record import AccountId, Digest, Instant, MemberId
 from careledger.vault.errors import NoOwner, VersionConflict, WrongFacts, WrongOwner
-from careledger.vault.index import Entry, Indexes, decode_facts, encode_facts
+from careledger.vault.index import Entry, decode_facts, encode_facts
+from careledger.vault.indexes import Indexes
 from careledger.vault.objects import (
     DIRECTORY,
     SALT_BYTES,
@@ -147,7 +148,7 @@ class Depositor:
             commitments.append((number, stored.commitment))
             deposit.stored.append(stored)
             deposit.entries.setdefault(patient.ref, []).append(
-                Entry(arrival.type, arrival.id, place.version, not arrival.data, facts)
+                Entry(arrival.type, arrival.id, place.version, not arrival.data, facts, at, number)
             )
             newest[name] = _Newest(place.version, patient.ref, facts)
         deposit.steps = [

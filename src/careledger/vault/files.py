@@ -14,7 +14,7 @@ from careledger.vault.errors import VaultInUse
 from careledger.vault.keystore import KeyStore, sync_directory
 from careledger.vault.rows import SqliteRows, sync_file
 from careledger.vault.shredding import Shredded
-from careledger.vault.vault import INDEX_ENTRIES, Vault
+from careledger.vault.vault import INDEX_BYTES, Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def open_vault(
     store: KeyStore,
     custodian: MemberId,
     *,
-    index_entries: int = INDEX_ENTRIES,
+    index_bytes: int = INDEX_BYTES,
 ) -> Iterator[Vault]:
     """The vault in `files`, made if there is none; for this process alone.
 
@@ -50,7 +50,7 @@ def open_vault(
         closing(SqliteRows(files.data, schema.DATA)) as data,
         closing(SqliteRows(files.keys, schema.KEYS)) as keys,
     ):
-        yield Vault(data, keys, store, custodian, index_entries=index_entries)
+        yield Vault(data, keys, store, custodian, index_bytes=index_bytes)
 
 
 def restore(

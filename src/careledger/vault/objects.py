@@ -30,7 +30,7 @@ SALT_BYTES = 32
 _HEAD = SALT_BYTES + 8 + 4
 
 OBJECT = "careledger vault object v1"
-SEGMENT = "careledger vault segment v1"
+SEGMENT = "careledger vault segment v2"
 CARD = "careledger vault patient v1"
 DATA_KEY = "careledger vault data key v1"
 INDEX_KEY = "careledger vault index key v1"

@@ -15,7 +15,8 @@ from careledger.mechanisms.policy import Permit
 from careledger.vault.commitments import Commitments, CommittedBatch
 from careledger.vault.deposit import record_name
 from careledger.vault.errors import Spoilt, Tampered
-from careledger.vault.index import Entry, Indexes, Predicate, consent_facts, decode_facts
+from careledger.vault.index import Entry, Predicate, consent_facts, decode_facts
+from careledger.vault.indexes import Indexes, OpenIndex
 from careledger.vault.objects import (
     DIRECTORY,
     PatientRef,
@@ -71,30 +72,36 @@ class Opener:
         self, permit: Permit, type_: str, id_: str, version: int | None, at: Instant
     ) -> Opened | None:
         """See `Vault.open`."""
-        for patient in self._family(permit, at):
-            entry = self._indexes.open(patient, until=permit.expires).get((type_, id_))
+        for patient in self.family(permit, at):
+            entry = self.index(patient, until=permit.expires).entries.get((type_, id_))
             if entry is not None:
                 return self._open(permit, patient, entry, version)
         return None
 
-    def search(self, permit: Permit, matches: Predicate, at: Instant) -> list[Entry]:
+    def entry(self, permit: Permit | None, type_: str, id_: str, at: Instant) -> Entry | None:
+        """See `Vault.entry`."""
+        until = FOREVER if permit is None else permit.expires
+        for patient in self.family(permit, at):
+            entry = self.index(patient, until=until).entries.get((type_, id_))
+            if entry is not None:
+                return entry if covers(permit, entry.facts) else None
+        return None
+
+    def search(self, permit: Permit | None, matches: Predicate, at: Instant) -> list[Entry]:
         """See `Vault.search`."""
+        until = FOREVER if permit is None else permit.expires
         return [
             entry
-            for patient in self._family(permit, at)
-            for entry in self._matching(patient, matches, permit.expires)
-            if _covers(permit, entry.facts)
+            for patient in self.family(permit, at)
+            for entry in self._matching(patient, matches, until)
+            if covers(permit, entry.facts)
         ]
 
     def open_directory(self, type_: str, id_: str, version: int | None) -> Opened | None:
         """See `Vault.open_directory`."""
         directory = self._patients.patient(DIRECTORY)
-        entry = self._indexes.open(directory, until=FOREVER).get((type_, id_))
+        entry = self.index(directory, until=FOREVER).entries.get((type_, id_))
         return None if entry is None else self._open(None, directory, entry, version)
-
-    def search_directory(self, matches: Predicate) -> list[Entry]:
-        """See `Vault.search_directory`."""
-        return list(self._matching(self._patients.patient(DIRECTORY), matches, FOREVER))
 
     def locate(
         self, ref: PatientRef | None, matches: Predicate, at: Instant
@@ -114,29 +121,43 @@ class Opener:
         commitment = commit(name, opened.salt, opened.data)
         return self._commitments.opening(opened.seq, commitment, name, opened.salt)
 
-    def _family(self, permit: Permit, at: Instant) -> list[Patient]:
-        """Whose resources the permit may open; nobody's, if it is not for here and now."""
+    def family(self, permit: Permit | None, at: Instant) -> list[Patient]:
+        """Whose resources the permit may open; nobody's, if it is not for here and now.
+
+        Without a permit: the directory, which belongs to nobody.
+        """
+        if permit is None:
+            return [self._patients.patient(DIRECTORY)]
         self._indexes.expire(at)
         if permit.use.custodian != self._custodian or not permit.is_live(at):
             return []
         ref = self._patients.by_account(AccountId(permit.use.account))
         return [] if ref is None else self._patients.family(ref)
 
+    def index(self, patient: Patient, *, until: Instant) -> OpenIndex:
+        """The patient's index, in memory until `until`."""
+        return self._indexes.open(patient, until=until)
+
     def _matching(self, patient: Patient, matches: Predicate, until: Instant) -> Iterator[Entry]:
-        for entry in self._indexes.open(patient, until=until).values():
-            if not entry.deleted and matches(entry.facts):
+        for entry in self.index(patient, until=until).entries.values():
+            if not entry.deleted and matches(entry):
                 yield entry
 
     def _open(
         self, permit: Permit | None, patient: Patient, newest: Entry, version: int | None
     ) -> Opened | None:
         wanted = newest.version if version is None else version
-        if not 1 <= wanted <= newest.version or not _covers(permit, newest.facts):
+        if not 1 <= wanted <= newest.version or not covers(permit, newest.facts):
             return None
-        opened = self._unseal(patient, newest.type, newest.id, wanted)
-        return opened if _covers(permit, opened.facts) else None
+        opened = self.unseal(patient, newest.type, newest.id, wanted)
+        return opened if covers(permit, opened.facts) else None
 
-    def _unseal(self, patient: Patient, type_: str, id_: str, version: int) -> Opened:
+    def unseal(self, patient: Patient, type_: str, id_: str, version: int) -> Opened:
+        """One version, whoever asks: the caller has asked the permit.
+
+        Raises:
+            Tampered: it is missing, or not what was put.
+        """
         name = resource_name(self._patients.index_key, type_, id_)
         found = self._rows.read(
             "SELECT seq, sealed FROM objects WHERE name = ? AND version = ?", [name, version]
@@ -163,6 +184,6 @@ class Opener:
         )
 
 
-def _covers(permit: Permit | None, facts: fhir.Facts) -> bool:
-    """No permit is needed in the directory alone."""
+def covers(permit: Permit | None, facts: fhir.Facts) -> bool:
+    """Whether the permit opens what has these facts; none is needed in the directory alone."""
     return permit is None or permit.covers(consent_facts(facts)).allowed

@@ -11,7 +11,8 @@ from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import MemberId
 from careledger.vault.deposit import record_name
 from careledger.vault.errors import Tampered
-from careledger.vault.index import Entry, Indexes, decode_facts, encode_facts
+from careledger.vault.index import Entry, decode_facts, encode_facts
+from careledger.vault.indexes import Indexes
 from careledger.vault.objects import (
     DIRECTORY,
     BlindName,
@@ -74,7 +75,13 @@ class Reindexer:
                 fresh = Content(content.salt, content.stored, encode_facts(facts), content.data)
                 resealed.append((seal_object(patient.key, place, fresh), version.seq))
             newest[place.name] = Entry(
-                facts.type, facts.id or "", place.version, not content.data, facts
+                facts.type,
+                facts.id or "",
+                place.version,
+                not content.data,
+                facts,
+                content.stored,
+                version.seq,
             )
         steps = self._indexes.replace(patient, newest.values())
         steps.append(Step("UPDATE objects SET sealed = ? WHERE seq = ?", resealed))

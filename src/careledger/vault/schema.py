@@ -13,8 +13,9 @@ from careledger.vault.errors import NeedsReplay, WrongVault
 from careledger.vault.rows import Rows, Step
 
 META: Final = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL)"
-"""What the file is: `format`, `vault` (16 random bytes, the same in both), `custodian`; `backup` if
-it is a copy, `restoring` while shreddings are replayed in it: then no one may open it."""
+"""What the file is: `format`, `vault` (16 random bytes, the same in both), `custodian`; `index`, the
+form of the index segments, in the data alone; `backup` if it is a copy, `restoring` while shreddings
+are replayed in it: then no one may open it."""
 
 DATA: Final = (
     META,
@@ -26,7 +27,8 @@ DATA: Final = (
         sealed BLOB NOT NULL
     )""",
     "CREATE UNIQUE INDEX IF NOT EXISTS objects_by_name ON objects (name, version)",
-    "CREATE INDEX IF NOT EXISTS objects_by_patient ON objects (patient)",
+    "DROP INDEX IF EXISTS objects_by_patient",
+    "CREATE INDEX IF NOT EXISTS objects_in_order ON objects (patient, seq)",
     """CREATE TABLE IF NOT EXISTS segments (
         patient BLOB NOT NULL,
         seq INTEGER NOT NULL,
@@ -78,6 +80,13 @@ MARK_RESTORING: Final = Step(
 CLEAR_MARKS: Final = Step("DELETE FROM meta WHERE name = ?", [("backup",), ("restoring",)])
 
 
+_INDEX_FORM: Final = b"2"
+INDEX_IS_CURRENT: Final = Step(
+    "INSERT INTO meta VALUES ('index', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    [(_INDEX_FORM,)],
+)
+
+
 def identify(vault: bytes, custodian: MemberId) -> Step:
     """What makes new files this vault's."""
     return Step(
@@ -90,6 +99,11 @@ def vault_id(rows: Rows) -> bytes | None:
     """Whose files these are; None if they are new."""
     found = rows.read("SELECT value FROM meta WHERE name = 'vault'")
     return bytes(found[0][0]) if found else None
+
+
+def is_index_current(data: Rows) -> bool:
+    """Whether the index segments are in today's form; else they must be made anew."""
+    return data.read("SELECT value FROM meta WHERE name = 'index'") == [(_INDEX_FORM,)]
 
 
 def is_restoring(rows: Rows) -> bool:

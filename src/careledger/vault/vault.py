@@ -10,28 +10,28 @@ from threading import RLock
 from typing import Final
 
 from careledger.fhir import index as fhir
-from careledger.ledger.commitment import Opening
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import AccountId, Digest, Instant, MemberId
-from careledger.mechanisms.policy import Permit
 from careledger.vault.commitments import Commitments, CommittedBatch, Pending
 from careledger.vault.deposit import Arrival, Depositor, Stored
 from careledger.vault.families import Families
-from careledger.vault.index import Entry, Indexes, Predicate
+from careledger.vault.history import Historian
+from careledger.vault.indexes import Indexes
 from careledger.vault.keystore import KeyStore
 from careledger.vault.objects import DIRECTORY, PatientRef, resource_name
-from careledger.vault.opening import Opened, Opener
+from careledger.vault.opening import Opener
 from careledger.vault.patients import Owner, introduce
+from careledger.vault.reading import Reading
 from careledger.vault.reindex import Damage, Reindexer
 from careledger.vault.rows import Rows, Step
-from careledger.vault.schema import MARK_BACKUP
+from careledger.vault.schema import INDEX_IS_CURRENT, MARK_BACKUP, is_index_current
 from careledger.vault.shredding import Shredded, Shredder
 
-INDEX_ENTRIES: Final = 300_000
-"""How many entries of opened indexes stay in memory by default; about 1 KB each."""
+INDEX_BYTES: Final = 400_000_000
+"""How much memory the opened indexes may take by default, about."""
 
 
-class Vault:
+class Vault(Reading):
     """The vault of one custodian."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Vault:
         store: KeyStore,
         custodian: MemberId,
         *,
-        index_entries: int = INDEX_ENTRIES,
+        index_bytes: int = INDEX_BYTES,
         replay: Sequence[Shredded] | None = None,
     ) -> None:
         """Open the two files and finish what an interrupted shredding left.
@@ -56,12 +56,15 @@ class Vault:
         self._patients = introduce(data, keys, store, custodian, replaying=replay is not None)
         self._shredder = Shredder(data, keys, self._patients, custodian)
         self._shredder.shred(*(replay or ()))
-        self._indexes = Indexes(data, custodian, index_entries)
+        self._indexes = Indexes(data, custodian, index_bytes)
         self._commitments = Commitments(data)
         self._depositor = Depositor(data, self._patients, self._indexes, custodian)
         self._reindexer = Reindexer(data, self._patients, self._indexes, custodian)
         self._families = Families(keys, self._patients)
-        self._opener = Opener(data, self._patients, self._indexes, self._commitments, custodian)
+        opener = Opener(data, self._patients, self._indexes, self._commitments, custodian)
+        super().__init__(self._lock, opener, Historian(data, self._patients, opener))
+        if not is_index_current(data):
+            self._rebuild_all()
 
     # --- patients ----------------------------------------------------------------------------
 
@@ -168,13 +171,6 @@ class Vault:
                 self._indexes.appended(ref, entries)
             return deposit.stored
 
-    def locate(
-        self, patient: PatientRef | None, matches: Predicate, at: Instant
-    ) -> list[tuple[str, str, int]]:
-        """Type, id and version of what matches, for conditional references and updates."""
-        with self._lock:
-            return self._opener.locate(patient, matches, at)
-
     def reindex(
         self, patient: PatientRef | None, extract: Callable[[bytes], fhir.Facts] | None = None
     ) -> int:
@@ -197,40 +193,6 @@ class Vault:
         with self._lock:
             return list(self._reindexer.check())
 
-    # --- out ---------------------------------------------------------------------------------
-
-    def open(
-        self, permit: Permit, type_: str, id_: str, version: int | None = None, *, at: Instant
-    ) -> Opened | None:
-        """The resource, or the version asked for; None if it is absent or not covered.
-
-        An older version is covered only if the newest is too: a label given later holds for all.
-
-        Raises:
-            Tampered: what is stored is not what was put.
-        """
-        with self._lock:
-            return self._opener.open(permit, type_, id_, version, at)
-
-    def search(self, permit: Permit, matches: Predicate, at: Instant) -> list[Entry]:
-        """The newest versions that match and that the permit covers, without deletions.
-
-        Raises:
-            Tampered: what is stored is not what was put.
-        """
-        with self._lock:
-            return self._opener.search(permit, matches, at)
-
-    def open_directory(self, type_: str, id_: str, version: int | None = None) -> Opened | None:
-        """A resource that belongs to no patient; nothing else can come out of here."""
-        with self._lock:
-            return self._opener.open_directory(type_, id_, version)
-
-    def search_directory(self, matches: Predicate) -> list[Entry]:
-        """The newest versions that match of what belongs to no patient."""
-        with self._lock:
-            return self._opener.search_directory(matches)
-
     # --- commitments -------------------------------------------------------------------------
 
     def unbatched(self, limit: int = 10_000, after: int = -1) -> list[Pending]:
@@ -250,15 +212,6 @@ class Vault:
             except LedgerError:
                 self._recover()
                 raise
-
-    def opening(self, opened: Opened) -> tuple[CommittedBatch, Opening] | None:
-        """What proves that the ledger committed to what was opened; None until it is in a batch.
-
-        Raises:
-            Tampered: the commitment stored is not the one to these bytes.
-        """
-        with self._lock:
-            return self._opener.opening(opened)
 
     # --- the end -----------------------------------------------------------------------------
 
@@ -305,6 +258,14 @@ class Vault:
             self._indexes.forget()
             self._data.close()
             self._keys.close()
+
+    def _rebuild_all(self) -> None:
+        """Bring the indexes that an earlier release wrote to today's form; again if interrupted."""
+        held = {bytes(ref) for (ref,) in self._data.read("SELECT DISTINCT patient FROM objects")}
+        for ref in (DIRECTORY, *self._patients.all()):
+            if ref in held:
+                self._write(self._reindexer.rebuild(ref, None)[0])
+        self._data.write([INDEX_IS_CURRENT])
 
     def _write(self, steps: Sequence[Step]) -> None:
         """Write, or else find out afterwards what is there now."""

@@ -1,0 +1,184 @@
+"""The search index of each patient: entries in sealed segments under the patient's key.
+
+Each batch of one patient's resources adds a segment; segments of like size are joined now and then,
+so that n batches leave about log n segments and each entry is rewritten about log n times. An index
+is opened for as long as a permit is live and then dropped from memory.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from careledger.ledger.errors import CorruptStore
+from careledger.ledger.record import Instant, MemberId, encode
+from careledger.vault.bounded import Bounded
+from careledger.vault.errors import Tampered
+from careledger.vault.index import Entry, ResourceKey
+from careledger.vault.objects import SEGMENT, BlindName, PatientRef, resource_name, seal, unseal
+from careledger.vault.patients import Patient
+from careledger.vault.rows import Rows, Step
+
+FAN_OUT: Final = 8
+"""So many segments of one level are joined into one of the next."""
+
+ENTRY_BYTES: Final = 1_000
+"""What an opened entry takes in memory beyond the bytes it was decoded from, about."""
+
+
+class _Unread(msgspec.Struct, frozen=True, array_like=True):
+    """The front of an `Entry`: what is needed to join segments without a look at the facts."""
+
+    type: str
+    id: str
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_ENTRIES: Final = msgspec.msgpack.Decoder(list[Entry])
+_PACKED: Final = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_UNREAD: Final = msgspec.msgpack.Decoder(_Unread)
+
+
+@dataclass(slots=True)
+class OpenIndex:
+    """One patient's index in memory."""
+
+    entries: dict[ResourceKey, Entry]
+    weight: int
+    """About how many bytes of memory it takes."""
+    until: Instant
+    names: dict[ResourceKey, BlindName] = field(default_factory=dict)
+    """Blind names as far as they were asked for."""
+
+    def add(self, entries: Iterable[Entry], size: int) -> None:
+        """Take in newer entries, which are `size` bytes when encoded."""
+        before = len(self.entries)
+        self.entries.update(((entry.type, entry.id), entry) for entry in entries)
+        self.weight += size + ENTRY_BYTES * (len(self.entries) - before)
+
+    def name(self, key: ResourceKey, index_key: bytes) -> BlindName:
+        """The blind name of a resource."""
+        known = self.names.get(key)
+        if known is None:
+            known = self.names[key] = resource_name(index_key, *key)
+        return known
+
+
+class Indexes:
+    """The indexes of all patients; those that a permit opened, bounded in memory."""
+
+    def __init__(self, rows: Rows, custodian: MemberId, limit: int) -> None:
+        """Keep at most about `limit` bytes of them in memory."""
+        self._rows, self._custodian = rows, custodian
+        self._cache = Bounded[PatientRef, OpenIndex](limit)
+
+    def open(self, patient: Patient, *, until: Instant) -> OpenIndex:
+        """The patient's whole index; remembered until `until`.
+
+        Raises:
+            Tampered: a segment was altered, or a segment or a version of a resource is missing.
+        """
+        known = self._cache.get(patient.ref)
+        if known is None:
+            known = self._load(patient, until)
+            self._cache.put(patient.ref, known, known.weight)
+        known.until = max(known.until, until)
+        return known
+
+    def append(self, patient: Patient, entries: Sequence[Entry]) -> list[Step]:
+        """What adds `entries` to the patient's index."""
+        found = self._rows.read(
+            "SELECT seq, level FROM segments WHERE patient = ? ORDER BY seq", [patient.ref]
+        )
+        joined, level = list[int](), 0
+        while len(same := [seq for seq, at in found if at == level]) >= FAN_OUT - 1:
+            joined += same
+            level += 1
+        plain = _ENCODER.encode(entries)
+        if joined:
+            plain = self._join(patient, sorted(joined), plain)
+        seq = found[-1][0] + 1 if found else 0
+        segment = (patient.ref, seq, level, self._seal(patient, seq, plain))
+        return [
+            Step(
+                "DELETE FROM segments WHERE patient = ? AND seq = ?",
+                [(patient.ref, old) for old in joined],
+            ),
+            Step("INSERT INTO segments VALUES (?, ?, ?, ?)", [segment]),
+        ]
+
+    def replace(self, patient: Patient, entries: Iterable[Entry]) -> list[Step]:
+        """What makes `entries` the patient's whole index."""
+        sealed = self._seal(patient, 0, _ENCODER.encode(list(entries)))
+        return [
+            Step("DELETE FROM segments WHERE patient = ?", [(patient.ref,)]),
+            Step("INSERT INTO segments VALUES (?, ?, ?, ?)", [(patient.ref, 0, FAN_OUT, sealed)]),
+        ]
+
+    def appended(self, ref: PatientRef, entries: Sequence[Entry]) -> None:
+        """Bring an open index up to date with what is now durable."""
+        known = self._cache.get(ref)
+        if known is not None:
+            known.add(entries, len(_ENCODER.encode(entries)))
+            self._cache.put(ref, known, known.weight)
+
+    def drop(self, ref: PatientRef) -> None:
+        """Forget one open index."""
+        self._cache.drop(ref)
+
+    def expire(self, at: Instant) -> None:
+        """Forget every index that no live permit holds open."""
+        self._cache.drop_where(lambda opened: opened.until <= at)
+
+    def forget(self) -> None:
+        """Forget every open index."""
+        self._cache.clear()
+
+    def __len__(self) -> int:
+        return len(self._cache)
+
+    def _load(self, patient: Patient, until: Instant) -> OpenIndex:
+        index = OpenIndex({}, ENTRY_BYTES, until)
+        try:
+            for plain in self._segments(patient):
+                index.add(_ENTRIES.decode(plain), len(plain))
+        except msgspec.MsgspecError as error:
+            raise CorruptStore("a segment of an index") from error
+        versions = sum(entry.version for entry in index.entries.values())
+        ((stored,),) = self._rows.read(
+            "SELECT count(*) FROM objects WHERE patient = ?", [patient.ref]
+        )
+        if stored != versions:
+            raise Tampered("versions of a patient", expected=versions, actual=stored)
+        return index
+
+    def _segments(self, patient: Patient) -> Iterator[bytes]:
+        for seq, sealed in self._rows.read(
+            "SELECT seq, sealed FROM segments WHERE patient = ? ORDER BY seq", [patient.ref]
+        ):
+            yield self._unseal(patient, seq, sealed)
+
+    def _join(self, patient: Patient, old: Sequence[int], newest: bytes) -> bytes:
+        """The segments in one, without what later versions replaced."""
+        marks = ", ".join("?" * len(old))
+        found = self._rows.read(
+            f"SELECT seq, sealed FROM segments WHERE patient = ? AND seq IN ({marks}) ORDER BY seq",  # noqa: S608 - only question marks
+            [patient.ref, *old],
+        )
+        plains = [self._unseal(patient, seq, sealed) for seq, sealed in found]
+        kept: dict[ResourceKey, msgspec.Raw] = {}
+        for plain in (*plains, newest):
+            for packed in _PACKED.decode(plain):
+                front = _UNREAD.decode(packed)
+                kept[front.type, front.id] = packed
+        return _ENCODER.encode(list(kept.values()))
+
+    def _seal(self, patient: Patient, seq: int, plain: bytes) -> bytes:
+        return seal(patient.key, plain, self._binding(patient, seq))
+
+    def _unseal(self, patient: Patient, seq: int, sealed: bytes) -> bytes:
+        return unseal(patient.key, sealed, self._binding(patient, seq), "a segment of an index")
+
+    def _binding(self, patient: Patient, seq: int) -> bytes:
+        return encode((SEGMENT, self._custodian, patient.ref, seq))
