@@ -15,6 +15,7 @@ from careledger.exchange.asker import Asker
 from careledger.exchange.batching import Batcher
 from careledger.exchange.cabinet import SCHEMA, Cabinet
 from careledger.exchange.erasing import Erasure
+from careledger.exchange.federated import Deadlines, Federation
 from careledger.exchange.ingest import Ingestion
 from careledger.exchange.journal import FLUSH_READS, FLUSH_S, Journal
 from careledger.exchange.limits import UNLIMITED, Limits
@@ -45,8 +46,12 @@ class Exchange:
         transport: Transport,
         *,
         executor: Executor | None = None,
+        deadlines: Deadlines | None = None,
     ) -> None:
-        """Put the parts together; `executor` checks bundles, in another process if it is one."""
+        """Put the parts together; `executor` checks bundles, in another process if it is one.
+
+        `deadlines` are those of questions to many organisations at once.
+        """
         cabinets = [
             Cabinet(
                 SqliteRows(folder / f"{name}.sqlite", SCHEMA),
@@ -54,15 +59,20 @@ class Exchange:
                 organisation.member,
                 lazily=name == "journal",
             )
-            for name in ("mailbox", "journal", "acknowledgements")
+            for name in ("mailbox", "journal", "acknowledgements", "sign-ins")
         ]
         self.organisation, self._cabinets = organisation, cabinets
         self.mailbox = Mailbox(organisation, cabinets[0])
         self.journal = Journal(organisation, cabinets[1])
         self.acknowledgements = Acknowledgements(organisation, cabinets[2])
+        self.sign_ins = cabinets[3]
+        """For the doors: tokens and what else of sign-ins survives a restart."""
         self.custodian = Custodian(organisation, self.mailbox, self.journal)
         self.requester = Requester(organisation, self.mailbox, self.acknowledgements, transport)
         self._permits = Permits(organisation, self.mailbox)
+        self.federation = Federation(
+            organisation, self.mailbox, self.requester, self.reach, deadlines
+        )
         self.local = LocalAccess(organisation, self.mailbox, self.journal)
         self.log = Log(organisation)
         self.erasure = Erasure(organisation, self.mailbox)

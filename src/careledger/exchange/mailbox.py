@@ -161,10 +161,10 @@ class Mailbox:
                 self._opened.put(name, known)
         return known
 
-    def grants_for(self, local: AccountId, custodian: MemberId) -> list[TermsPackage]:
-        """What lets this organisation ask `custodian` about its own patient, oldest first.
+    def grants_for(self, local: AccountId, custodian: MemberId | None = None) -> list[TermsPackage]:
+        """What lets this organisation ask `custodian`, or anyone, about its own patient.
 
-        `local` is the patient's account here, which has signed each of them.
+        `local` is the patient's account here, which has signed each of them. Oldest first.
         """
         found = (
             decode_trusted(kept.content, SignedTerms).package
@@ -173,7 +173,8 @@ class Mailbox:
         return [
             package
             for package in found
-            if package.custodian == custodian and package.grantee == self._organisation.member
+            if custodian in {None, package.custodian}
+            and package.grantee == self._organisation.member
         ]
 
     def package(self, account: str, consent_id: bytes) -> SignedTerms | None:
