@@ -38,7 +38,7 @@ def test_a_full_memory_refuses_newcomers_until_something_ends() -> None:
 
 
 def test_a_full_memory_of_assertions_lets_none_through() -> None:
-    seen = SeenAssertions(NOW, most=1)
+    seen = SeenAssertions(most=1)
     assert seen.use("ana", "one", NOW + 10, NOW)
     assert not seen.use("ana", "one", NOW + 10, NOW)
     with pytest.raises(Unavailable):
@@ -48,7 +48,7 @@ def test_a_full_memory_of_assertions_lets_none_through() -> None:
 
 
 def test_nobody_shuts_others_out() -> None:
-    seen = SeenAssertions(NOW, most=100, most_each=2)
+    seen = SeenAssertions(most=100, most_each=2)
     assert seen.use("busy", "1", NOW + 10, NOW)
     assert seen.use("busy", "2", NOW + 20, NOW)
     with pytest.raises(Unavailable):
@@ -59,6 +59,6 @@ def test_nobody_shuts_others_out() -> None:
 
 
 def test_issuer_and_jti_cannot_be_cut_differently() -> None:
-    seen = SeenAssertions(NOW)
+    seen = SeenAssertions()
     assert seen.use("riverside", "x", NOW + 10, NOW)
     assert seen.use("riversidex", "", NOW + 10, NOW)

@@ -137,6 +137,12 @@ class Cabinet:
         with self._lock:
             self._rows.write([Step("UPDATE things SET done = 1 WHERE number = ?", rows)])
 
+    def discard(self, names: Sequence[str]) -> None:
+        """Forget what is kept under `names`, and overwrite it; durable on return."""
+        rows = [(self._blind("name", name),) for name in names]
+        with self._lock:
+            self._rows.write([Step("DELETE FROM things WHERE name = ?", rows)])
+
     def sync(self) -> None:
         """Make all that was put durable, whatever happens to the power."""
         with self._lock:

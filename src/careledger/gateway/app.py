@@ -13,23 +13,33 @@ from careledger.gateway import (
     fhir_search,
     fhir_write,
 )
+from careledger.gateway.auth_id_token import IdTokens
+from careledger.gateway.auth_memory import Shelf
+from careledger.gateway.auth_settings import NOBODY, SignInSettings
 from careledger.gateway.auth_tokens import SeenAssertions, Tokens
 from careledger.gateway.failures import HANDLERS
 from careledger.gateway.services import GatewayServices
 
 
-def gateway_app(exchange: Exchange, base_url: str, *others: str) -> Starlette:
+def gateway_app(
+    exchange: Exchange, base_url: str, *others: str, sign_in: SignInSettings = NOBODY
+) -> Starlette:
     """The doors of the organisation that `exchange` belongs to.
 
     `base_url` is where clients reach them, such as `https://alpine.example`; clients
     may sign in for one of the `others` too, such as the address on this machine.
     """
+    url, shelf = base_url.rstrip("/"), Shelf(exchange.sign_ins)
     services = GatewayServices(
         exchange=exchange,
-        base_url=base_url.rstrip("/"),
+        base_url=url,
         others=tuple(one.rstrip("/") for one in others),
-        tokens=Tokens(),
-        seen=SeenAssertions(exchange.organisation.clock()),
+        tokens=Tokens(shelf),
+        seen=SeenAssertions(shelf),
+        id_tokens=IdTokens(exchange.sign_ins, url),
+        clients=sign_in.clients,
+        staff=sign_in.staff,
+        provider=sign_in.provider,
     )
     routes = [
         *auth_routes.routes(services),

@@ -1,32 +1,39 @@
 """Client assertions: the signed JWT with which a client says who it is and why (RFC 7523 3).
 
-SMART App Launch 2.1, Backend Services, with the `hl7-b2b` extension of UDAP Security 1.1 7.1:
-exactly one purpose of use is stated, and never assumed.
+SMART App Launch 2.2, Backend Services. The keys of members and accounts are those of the ledger,
+the keys of registered applications those that the organisation keeps of them.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
 
-from careledger.apps.identity.queries import practitioner_roles
+from careledger.gateway.auth_business import (
+    BusinessExtension,
+    SignInRefused,
+    Text,
+    check_version,
+    identity_in,
+    partner_in,
+    purpose_in,
+)
 from careledger.gateway.auth_caller import (
-    OWN_PURPOSE,
     Identity,
+    Partner,
     is_in_good_standing,
     kind_of,
 )
-from careledger.gateway.auth_keys import is_signed_by
-from careledger.gateway.auth_scopes import CallerKind
+from careledger.gateway.auth_keys import is_signed_by, is_signed_by_one_of
 from careledger.gateway.auth_tokens import SeenAssertions
-from careledger.ledger.errors import LedgerError
 from careledger.ledger.membership import KeyRow, live_key
 from careledger.ledger.record import ACCOUNT_ID, MEMBER_ID, AccountId, Digest, Instant, MemberId
 from careledger.ledger.state import View
-from careledger.mechanisms.policy import Role
-from careledger.mechanisms.purpose import PURPOSES, SYSTEM, Purpose
+from careledger.mechanisms.purpose import Purpose
 
 LONGEST_S: Final = 300
 """How far ahead an assertion may expire (SMART Backend Services 2.1)."""
@@ -34,29 +41,8 @@ LONGEST_S: Final = 300
 SKEW_S: Final = 60
 MAX_ASSERTION_BYTES: Final = 8_192
 
-_PURPOSE_SYSTEMS: Final = (SYSTEM, "urn:oid:2.16.840.1.113883.5.8")
-
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Seconds = int | float
 """NumericDate (RFC 7519 2)."""
-
-
-class SignInRefused(LedgerError):
-    """No token. `error` is a code of RFC 6749 5.2; the message says what to mend."""
-
-    def __init__(self, error: str, description: str) -> None:
-        super().__init__(description)
-        self.error, self.description = error, description
-
-
-class BusinessExtension(msgspec.Struct, frozen=True):
-    """The `hl7-b2b` extension; members of it that are not listed are passed over."""
-
-    version: str
-    purpose_of_use: tuple[Text, ...] = ()
-    subject_id: Text | None = None
-    """A practitioner's account; only a member's own key may name another than itself."""
-    subject_role: Role | None = None
 
 
 class _Extensions(msgspec.Struct, frozen=True):
@@ -72,62 +58,116 @@ class _Claims(msgspec.Struct, frozen=True):
     nbf: Seconds | None = None
     iat: Seconds | None = None
     extensions: _Extensions = _Extensions()
+    sign_in: Text | None = None
+    """Of a patient who approves a sign-in: its code."""
 
 
-_INVALID_CLIENT: Final = "invalid_client"
+INVALID_CLIENT: Final = "invalid_client"
 _BAD_ASSERTION: Final = SignInRefused(
-    _INVALID_CLIENT, "the assertion is not signed by a live client key of whoever it names"
+    INVALID_CLIENT, "the assertion is not signed by a live client key of whoever it names"
 )
 
 
-def check_assertion(
-    assertion: str,
-    view: View,
-    member: MemberId,
-    audiences: Sequence[str],
-    now: Instant,
-    seen: SeenAssertions,
-) -> tuple[Identity, Purpose]:
-    """Who signs in, and why. The signature is checked before anything else is told apart.
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """What assertions are held against: one gateway, one moment."""
+
+    view: View
+    member: MemberId
+    audiences: Sequence[str]
+    now: Instant
+    seen: SeenAssertions
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """An assertion that was read and not yet believed."""
+
+    token: jws.CompactSignature
+    claims: _Claims
+
+    @property
+    def issuer(self) -> str:
+        """Who it says that it is from."""
+        return self.claims.iss
+
+    @property
+    def business(self) -> BusinessExtension | None:
+        """Its extension `hl7-b2b`."""
+        return self.claims.extensions.b2b
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignedIn:
+    """Who signed in with a key of the ledger, and why."""
+
+    identity: Identity
+    purpose: Purpose
+    partner: Partner | None
+    sign_in: str | None
+
+
+def parse_assertion(assertion: str) -> Assertion:
+    """Read an assertion; nothing in it is true yet.
+
+    Raises:
+        SignInRefused: it is none.
+    """
+    try:
+        token = jws.extract_compact(assertion[:MAX_ASSERTION_BYTES].encode("ascii"))
+        return Assertion(token, msgspec.json.decode(token.payload, type=_Claims))
+    except (JoseError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise SignInRefused(
+            INVALID_CLIENT,
+            "client_assertion is a signed JWT with iss, sub, aud, exp, jti and kid",
+        ) from error
+
+
+def check_assertion(assertion: Assertion, checks: Checks) -> SignedIn:
+    """Who signs in with a key on the ledger. The signature is checked before all else.
 
     Raises:
         SignInRefused: who it is, is not proved; or they may not sign in; or say not why.
         Unavailable: too many sign-ins at once.
     """
-    token, claims = _parse(assertion)
-    key_id = _key_id(token)
+    claims, view = assertion.claims, checks.view
+    key_id = _key_id(assertion.token)
     if claims.iss != claims.sub or not _is_signer(claims.iss):
         raise _BAD_ASSERTION
     signer = AccountId(claims.iss) if claims.iss.startswith("@") else MemberId(claims.iss)
     row = live_key(view, signer, key_id)
-    if row is None or row.use != "client" or not _verifies(token, row):
+    if row is None or row.use != "client" or not _verifies(assertion.token, row):
         raise _BAD_ASSERTION
-    _check_window(claims, audiences, now, seen.since)
-    if not seen.use(claims.iss, claims.jti, int(claims.exp) + 1, now):
-        raise SignInRefused(_INVALID_CLIENT, "this assertion was used before: sign a new one")
-    kind = kind_of(view, member, signer)
+    _check_use(claims, checks)
+    kind = kind_of(view, checks.member, signer)
     if kind is None:
         raise SignInRefused("unauthorized_client", "sign in at the member that enrolled you")
-    business = claims.extensions.b2b
-    if business is None or business.version != "1":
-        raise SignInRefused("invalid_grant", "send the extension hl7-b2b, version 1")
-    purpose = _purpose(business, kind)
-    person, role = _person(business, kind, signer, view)
-    who = Identity(signer=signer, kind=kind, key_id=key_id, practitioner=person, role=role)
-    if not is_in_good_standing(view, member, who):
+    business = check_version(assertion.business)
+    purpose = purpose_in(business, kind)
+    partner = partner_in(business, MemberId(signer), view) if kind == "partner" else None
+    who = identity_in(business, kind, signer, key_id, view)
+    if not is_in_good_standing(view, checks.member, who):
         raise SignInRefused("unauthorized_client", "not in good standing on the ledger")
-    return who, purpose
+    return SignedIn(identity=who, purpose=purpose, partner=partner, sign_in=claims.sign_in)
 
 
-def _parse(assertion: str) -> tuple[jws.CompactSignature, _Claims]:
-    try:
-        token = jws.extract_compact(assertion.encode("ascii"))
-        return token, msgspec.json.decode(token.payload, type=_Claims)
-    except (JoseError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise SignInRefused(
-            _INVALID_CLIENT,
-            "client_assertion is a signed JWT with iss, sub, aud, exp, jti and kid",
-        ) from error
+def check_registered(assertion: Assertion, keys: KeySet, checks: Checks) -> None:
+    """That a registered application signed it, for here and for the first time.
+
+    Raises:
+        SignInRefused: it did not.
+        Unavailable: too many sign-ins at once.
+    """
+    claims = assertion.claims
+    if claims.iss != claims.sub or not is_signed_by_one_of(assertion.token, keys):
+        raise _BAD_ASSERTION
+    _check_use(claims, checks)
+
+
+def _check_use(claims: _Claims, checks: Checks) -> None:
+    _check_window(claims, checks.audiences, checks.now)
+    if not checks.seen.use(claims.iss, claims.jti, int(claims.exp) + 1, checks.now):
+        raise SignInRefused(INVALID_CLIENT, "this assertion was used before: sign a new one")
 
 
 def _key_id(token: jws.CompactSignature) -> Digest:
@@ -152,49 +192,11 @@ def _verifies(token: jws.CompactSignature, row: KeyRow) -> bool:
         return False
 
 
-def _check_window(claims: _Claims, audiences: Sequence[str], now: Instant, since: Instant) -> None:
+def _check_window(claims: _Claims, audiences: Sequence[str], now: Instant) -> None:
     named = (claims.aud,) if isinstance(claims.aud, str) else claims.aud
     if not set(named) & set(audiences):
-        raise SignInRefused(_INVALID_CLIENT, f"aud is {audiences[0]}")
+        raise SignInRefused(INVALID_CLIENT, f"aud is {audiences[0]}")
     if not now < claims.exp <= now + LONGEST_S:
-        raise SignInRefused(_INVALID_CLIENT, f"exp is ahead, by at most {LONGEST_S} seconds")
+        raise SignInRefused(INVALID_CLIENT, f"exp is ahead, by at most {LONGEST_S} seconds")
     if max(claims.nbf or 0, claims.iat or 0) > now + SKEW_S:
-        raise SignInRefused(_INVALID_CLIENT, "nbf and iat are not in the future")
-    if claims.iat is not None and claims.iat < since:
-        raise SignInRefused(_INVALID_CLIENT, "older than this gateway's memory: sign a new one")
-
-
-def _purpose(business: BusinessExtension, kind: CallerKind) -> Purpose:
-    stated = [_code(text) for text in business.purpose_of_use]
-    if len(stated) != 1 or stated[0] not in PURPOSES:
-        raise SignInRefused("invalid_grant", "state exactly one HL7 purpose of use")
-    if (stated[0] == OWN_PURPOSE) != (kind == "patient"):
-        raise SignInRefused("invalid_grant", f"{OWN_PURPOSE} is for patients, and theirs alone")
-    return stated[0]
-
-
-def _code(text: str) -> str:
-    """A code alone, or after its code system: `urn:oid:2.16.840.1.113883.5.8#TREAT`."""
-    system, mark, code = text.rpartition("#")
-    return code if not mark or system in _PURPOSE_SYSTEMS else ""
-
-
-def _person(
-    business: BusinessExtension, kind: CallerKind, signer: str, view: View
-) -> tuple[AccountId | None, Role | None]:
-    """Who acts and in which role: a member vouches for its people, everyone else for themselves."""
-    subject, role = business.subject_id, business.subject_role
-    if kind != "member" and subject not in {None, signer}:
-        raise SignInRefused("invalid_grant", "subject_id is not whoever signs")
-    if kind == "patient":
-        if role is not None:
-            raise SignInRefused("invalid_grant", "patients have no role")
-        return None, None
-    person = signer if kind == "practitioner" else subject
-    if person is None:
-        return None, role
-    if not ACCOUNT_ID.fullmatch(person):
-        raise SignInRefused("invalid_grant", "subject_id is a practitioner's account")
-    if role is not None and role not in practitioner_roles(view, AccountId(person)):
-        raise SignInRefused("invalid_grant", "the ledger does not vouch for that role")
-    return AccountId(person), role
+        raise SignInRefused(INVALID_CLIENT, "nbf and iat are not in the future")

@@ -4,8 +4,8 @@ from typing import Final
 
 from starlette.requests import Request
 
+from careledger.exchange.limits import Interaction
 from careledger.gateway.auth_caller import Caller, is_in_good_standing
-from careledger.gateway.auth_scopes import Interaction
 from careledger.gateway.outcome import Refused
 from careledger.gateway.services import GatewayServices
 
@@ -14,11 +14,13 @@ _BAD_TOKEN: Final = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 _SCOPE: Final = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
 
 
-def caller_of(request: Request, services: GatewayServices) -> Caller:
+def caller_of(request: Request, services: GatewayServices, *, partners_too: bool = False) -> Caller:
     """Who asks; rotation and suspension end a token with the block that orders them.
 
+    Other members get through only the doors that say `partners_too`.
+
     Raises:
-        Refused: 401, no token, or one that counts no more.
+        Refused: 401, no token, or one that counts no more; 403, another member's.
         Stale: the newest block is too old to know.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -26,9 +28,14 @@ def caller_of(request: Request, services: GatewayServices) -> Caller:
         raise Refused(401, "login", "send an access token", _NO_TOKEN)
     with services.organisation.now() as now:
         caller = services.tokens.find(token.strip(), now.time)
-        member = services.organisation.member
-        if caller is None or not is_in_good_standing(now.view, member, caller.identity):
+        if (
+            caller is None
+            or not services.vouches(caller, now.time)
+            or not is_in_good_standing(now.view, services.organisation.member, caller.identity)
+        ):
             raise Refused(401, "expired", "the access token does not count any more", _BAD_TOKEN)
+    if caller.partner is not None and not partners_too:
+        raise insufficient_scope()
     return caller
 
 

@@ -1,5 +1,6 @@
 """Client keys: what the ledger has registered for sign-in, as the JWT library takes it."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -8,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePublicKey,
 )
 from joserfc import jws
-from joserfc.errors import UnsupportedAlgorithmError
-from joserfc.jwk import ECKey, OKPKey
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
+from joserfc.jwk import ECKey, KeySet, OKPKey
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64encode
 
@@ -26,6 +27,13 @@ JWT_ALGORITHMS: Final[dict[KeyAlgorithm, tuple[str, ...]]] = {
 """What a JWT's `alg` may say for each registered algorithm (RFC 7518 3.4, RFC 8037, RFC 9864)."""
 
 SIGNING_ALGORITHMS: Final = tuple(name for names in JWT_ALGORITHMS.values() for name in names)
+
+
+CLIENT_ALGORITHMS: Final = ("ES384", "RS384", "ES256", "EdDSA", "Ed25519")
+"""What registered applications may sign with; SMART asks for the first two."""
+
+PROVIDER_ALGORITHMS: Final = (*CLIENT_ALGORITHMS, "RS256", "PS256")
+"""What identity providers may sign with besides."""
 
 
 class _Registry(JWSRegistry):
@@ -47,6 +55,24 @@ def is_signed_by(token: jws.CompactSignature, row: KeyRow) -> bool:
     if token.headers().get("alg") not in allowed:
         return False
     return jws.validate_compact(token, _key(row), registry=_Registry(algorithms=allowed))
+
+
+def is_signed_by_one_of(
+    token: jws.CompactSignature, keys: KeySet, algorithms: Collection[str] = CLIENT_ALGORITHMS
+) -> bool:
+    """Whether the signature is that of the key in `keys` which the token names."""
+    headers = token.headers()
+    alg, kid = str(headers.get("alg")), headers.get("kid")
+    known = [key for key in keys.keys if kid is None or key.kid == kid]
+    if alg not in algorithms or len(known) != 1 or known[0].get("alg", alg) != alg:
+        return False
+    try:
+        registry = _Registry(algorithms=[alg])
+        return known[0].key_type != "oct" and jws.validate_compact(
+            token, known[0], registry=registry
+        )
+    except (JoseError, ValueError):
+        return False
 
 
 def _key(row: KeyRow) -> ECKey | OKPKey:

@@ -1,110 +1,163 @@
-"""The sign-in door: the token endpoint, and the SMART configuration that leads to it."""
+"""The sign-in doors for programs: tokens, what they are, their end, and what leads to them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Final
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from careledger.gateway.auth_assertion import MAX_ASSERTION_BYTES, SignInRefused, check_assertion
-from careledger.gateway.auth_caller import Caller
-from careledger.gateway.auth_keys import SIGNING_ALGORITHMS
-from careledger.gateway.auth_scopes import grant
-from careledger.gateway.auth_tokens import TOKEN_S
-from careledger.gateway.body import read_body
+from careledger.exchange.organisation import Moment
+from careledger.gateway.auth_assertion import SignedIn
+from careledger.gateway.auth_business import SignInRefused
+from careledger.gateway.auth_caller import Caller, is_in_good_standing
+from careledger.gateway.auth_client import Application, client_of
+from careledger.gateway.auth_configuration import (
+    INTROSPECT,
+    JWKS,
+    OPENID,
+    REVOKE,
+    SMART,
+    openid_configuration,
+    smart_configuration,
+)
+from careledger.gateway.auth_form import NO_STORE, form_of, refusal
+from careledger.gateway.auth_issue import Form, Issuer
 from careledger.gateway.services import FHIR_PATH, TOKEN_PATH, GatewayServices
+from careledger.ledger.record import Instant
 
-GRANT_TYPE: Final = "client_credentials"
-ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-FORM: Final = "application/x-www-form-urlencoded"
+_Answer = Callable[[Form, Application | SignedIn, Moment], Response]
 
-CONFIGURATION: Final = "/.well-known/smart-configuration"
-
-_MAX_FORM_BYTES: Final = 2 * MAX_ASSERTION_BYTES
-_MAX_FIELDS: Final = 16
-_NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_INACTIVE: Final[dict[str, object]] = {"active": False}
 
 
 def routes(services: GatewayServices) -> list[Route]:
-    """Where clients sign in."""
-    door = _SignIn(services)
+    """Where programs sign in."""
+    door = _Doors(services)
     return [
         Route(TOKEN_PATH, door.token, methods=["POST"]),
-        Route(FHIR_PATH + CONFIGURATION, door.configuration, methods=["GET"]),
-        Route(CONFIGURATION, door.configuration, methods=["GET"]),
+        Route(INTROSPECT, door.introspect, methods=["POST"]),
+        Route(REVOKE, door.revoke, methods=["POST"]),
+        Route(JWKS, door.jwks, methods=["GET"]),
+        Route(FHIR_PATH + SMART, door.smart, methods=["GET"]),
+        Route(SMART, door.smart, methods=["GET"]),
+        Route(OPENID, door.openid, methods=["GET"]),
     ]
 
 
-class _SignIn:
+class _Doors:
     def __init__(self, services: GatewayServices) -> None:
-        self._services = services
+        self._services, self._issuer = services, Issuer(services)
 
     async def token(self, request: Request) -> Response:
-        """An access token for a client that proves who it is."""
+        """A token for a client that proves who it is (RFC 6749 3.2)."""
+        return await self._said(request, self._token)
+
+    async def introspect(self, request: Request) -> Response:
+        """Whether a token counts, and what for (RFC 7662); another's is as good as none."""
+        return await self._said(request, self._introspect)
+
+    async def revoke(self, request: Request) -> Response:
+        """The end of a token, and of all that came of the same sign-in (RFC 7009)."""
+        return await self._said(request, self._revoke)
+
+    async def _said(self, request: Request, answer: _Answer) -> Response:
+        """What the door answers to the client that asks, or why not."""
         try:
-            form = _form(request, await read_body(request, _MAX_FORM_BYTES))
-            return JSONResponse(self._issue(form), headers=_NO_STORE)
+            form = await form_of(request)
+            with self._services.organisation.now() as now:
+                client = client_of(request, form, self._services, now)
+                return answer(form, client, now)
         except SignInRefused as error:
-            body = {"error": error.error, "error_description": error.description}
-            status = 401 if error.error == "invalid_client" else 400
-            return JSONResponse(body, status, headers=_NO_STORE)
+            return refusal(error)
 
-    def _issue(self, form: Mapping[str, str]) -> dict[str, object]:
-        if form.get("grant_type") != GRANT_TYPE:
-            raise SignInRefused("unsupported_grant_type", f"grant_type is {GRANT_TYPE}")
-        if form.get("client_assertion_type") != ASSERTION_TYPE:
-            raise SignInRefused("invalid_request", f"client_assertion_type is {ASSERTION_TYPE}")
-        if not form.get("scope"):
-            raise SignInRefused("invalid_scope", "name at least one scope")
-        organisation = self._services.organisation
-        with organisation.now() as now:
-            who, purpose = check_assertion(
-                form.get("client_assertion", ""),
-                now.view,
-                organisation.member,
-                self._services.audiences,
-                now.time,
-                self._services.seen,
-            )
-            time = now.time
-        scopes = grant(form["scope"], who.kind)
-        if not scopes.granted:
-            raise SignInRefused("invalid_scope", "none of the scopes is known here and open to you")
-        caller = Caller(identity=who, purpose=purpose, scopes=scopes)
-        return {
-            "access_token": self._services.tokens.issue(caller, time),
-            "token_type": "bearer",
-            "expires_in": TOKEN_S,
-            "scope": str(scopes),
+    def _token(self, form: Form, client: Application | SignedIn, now: Moment) -> Response:
+        grants = {
+            "client_credentials": self._issuer.for_client,
+            "authorization_code": self._issuer.for_code,
+            "refresh_token": self._issuer.for_refresh,
         }
+        issue = grants.get(form.get("grant_type", ""))
+        if issue is None:
+            raise SignInRefused("unsupported_grant_type", f"grant_type: {', '.join(grants)}")
+        return JSONResponse(issue(form, client, now), headers=NO_STORE)
 
-    async def configuration(self, _: Request) -> Response:
-        """What SMART clients look for first (SMART App Launch 2.1, Conformance)."""
-        return JSONResponse(
-            {
-                "token_endpoint": self._services.token_url,
-                "grant_types_supported": [GRANT_TYPE],
-                "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-                "token_endpoint_auth_signing_alg_values_supported": list(SIGNING_ALGORITHMS),
-                "scopes_supported": ["system/*.cruds", "system/*.rs"],
-                "capabilities": ["client-confidential-asymmetric", "permission-v2"],
-            }
-        )
+    def _introspect(self, form: Form, client: Application | SignedIn, now: Moment) -> Response:
+        if isinstance(client, Application) and not client.is_proved:
+            raise SignInRefused("invalid_client", "prove who you are")
+        return JSONResponse(self._about(form.get("token", ""), client, now), headers=NO_STORE)
+
+    def _about(self, token: str, client: Application | SignedIn, now: Moment) -> dict[str, object]:
+        tokens, services = self._services.tokens, self._services
+        access, refresh = tokens.access(token, now.time), tokens.refresh(token, now.time)
+        if access is not None:
+            caller, issued = access.caller, access.issued
+        elif refresh is not None and not refresh.used:
+            caller, issued = refresh.caller, refresh.issued
+        else:
+            return _INACTIVE
+        may_know = _holds(client, caller) or _is_house(client)
+        if (
+            not may_know
+            or not services.vouches(caller, now.time)
+            or not is_in_good_standing(now.view, services.organisation.member, caller.identity)
+        ):
+            return _INACTIVE
+        return self._facts(caller, issued, tokens.expires(token))
+
+    def _facts(self, caller: Caller, issued: Instant, expires: Instant) -> dict[str, object]:
+        user = None if caller.user is None else f"{self._services.fhir_url}/{caller.user}"
+        said = {
+            "active": True,
+            "scope": str(caller.scopes),
+            "client_id": caller.client or caller.identity.signer,
+            "sub": self._services.id_tokens.subject(caller),
+            "iss": self._services.base_url,
+            "aud": self._services.fhir_url,
+            "iat": issued,
+            "exp": expires,
+            "token_type": "bearer",
+            "patient": caller.patient,
+            "encounter": caller.encounter,
+            "fhirUser": user if "fhirUser" in caller.scopes.extras else None,
+            "purpose_of_use": caller.purpose,
+            "role": caller.identity.role,
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
+    def _revoke(self, form: Form, client: Application | SignedIn, now: Moment) -> Response:
+        tokens, token = self._services.tokens, form.get("token", "")
+        access, refresh = tokens.access(token, now.time), tokens.refresh(token, now.time)
+        if refresh is not None and _holds(client, refresh.caller):
+            tokens.end_family(refresh.family)
+        elif access is not None and _holds(client, access.caller):
+            tokens.end(token)
+        return Response(status_code=200, headers=NO_STORE)
+
+    async def jwks(self, _: Request) -> Response:
+        """The keys that id tokens are signed with."""
+        return JSONResponse(self._services.id_tokens.jwks())
+
+    async def smart(self, _: Request) -> Response:
+        """The SMART configuration."""
+        return JSONResponse(smart_configuration(self._services))
+
+    async def openid(self, _: Request) -> Response:
+        """The OpenID configuration."""
+        return JSONResponse(openid_configuration(self._services))
 
 
-def _form(request: Request, body: bytes) -> dict[str, str]:
-    """The fields, each at most once (RFC 6749 3.2)."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise SignInRefused("invalid_request", f"send {FORM}")
-    try:
-        fields = parse_qsl(
-            body.decode("ascii"), strict_parsing=True, max_num_fields=_MAX_FIELDS, errors="strict"
-        )
-    except ValueError as error:
-        raise SignInRefused("invalid_request", "not a form") from error
-    form = dict(fields)
-    if len(form) != len(fields):
-        raise SignInRefused("invalid_request", "each field at most once")
-    return form
+def _holds(client: Application | SignedIn, caller: Caller) -> bool:
+    """Whether the token was issued to this client."""
+    if isinstance(client, Application):
+        return caller.client == client.client.id
+    who = client.identity
+    return caller.client is None and (who.signer, who.kind) == (
+        caller.identity.signer,
+        caller.identity.kind,
+    )
+
+
+def _is_house(client: Application | SignedIn) -> bool:
+    """Whether it is the organisation itself: its systems may know of every token here."""
+    return isinstance(client, SignedIn) and client.identity.kind == "member"

@@ -1,100 +1,132 @@
-"""What the gateway remembers of sign-ins: tokens it issued, and assertions it has seen.
+"""Tokens: 256 random bits each, of which only digests are kept, and assertions that were used.
 
-Both are in memory and bounded. A full memory refuses newcomers; it forgets nothing early, because
-a forgotten assertion could be replayed.
+Tokens that grew out of one sign-in are a family: whoever shows a refresh token twice, or a code,
+ends the whole of it (RFC 9700 4.14.2).
 """
 
 import hashlib
 import secrets
-from collections import Counter
-from typing import Final, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Final
 
 from careledger.gateway.auth_caller import Caller
-from careledger.ledger.errors import Unavailable
+from careledger.gateway.auth_memory import MOST, MOST_EACH, Memory, Shelf
 from careledger.ledger.record import Instant
 
 TOKEN_S: Final = 300
 """How long an access token counts, in seconds."""
 
+ONLINE_S: Final = 12 * 3_600
+OFFLINE_S: Final = 90 * 86_400
+"""How long after the sign-in its refresh tokens count: `online_access`, `offline_access`."""
+
 TOKEN_BYTES: Final = 32
 
-MOST: Final = 100_000
-MOST_EACH: Final = 10_000
-"""How many are remembered at once: in all, and of one signer, so that none shuts others out."""
 
-K = TypeVar("K")
-V = TypeVar("V")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Access:
+    """An access token, whose it is and where it came from."""
+
+    caller: Caller
+    family: str
+    issued: Instant
 
 
-class _Expiring(Generic[K, V]):
-    """A bounded memory of things that end, each of which is somebody's."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refresh:
+    """A refresh token. One that was used stays, so that using it again is noticed."""
 
-    def __init__(self, most: int, most_each: int) -> None:
-        self._most, self._most_each = most, most_each
-        self._found: dict[K, tuple[Instant, str, V]] = {}
-        self._of = Counter[str]()
-        self._swept: Instant = 0
-
-    def add(self, key: K, value: V, owner: str, expires: Instant, now: Instant) -> None:
-        """Remember `value` before `expires`.
-
-        Raises:
-            Unavailable: too much is remembered.
-        """
-        if self._is_full(owner):
-            self._sweep(now)
-        if self._is_full(owner):
-            raise Unavailable("too many sign-ins at once")
-        self._found[key] = expires, owner, value
-        self._of[owner] += 1
-
-    def get(self, key: K, now: Instant) -> V | None:
-        """What is remembered under `key`."""
-        found = self._found.get(key)
-        return found[2] if found is not None and now < found[0] else None
-
-    def _is_full(self, owner: str) -> bool:
-        return len(self._found) >= self._most or self._of[owner] >= self._most_each
-
-    def _sweep(self, now: Instant) -> None:
-        """Forget what is over; at most once a second, since it looks at everything."""
-        if now == self._swept:
-            return
-        self._swept = now
-        self._found = {key: one for key, one in self._found.items() if now < one[0]}
-        self._of = Counter(owner for _, owner, _ in self._found.values())
+    caller: Caller
+    family: str
+    issued: Instant
+    used: bool = False
 
 
 class Tokens:
-    """The access tokens of one gateway: 256 random bits each, kept as digests."""
+    """The tokens of one gateway."""
 
-    def __init__(self, most: int = MOST, most_each: int = MOST_EACH) -> None:
-        """Hold at most `most`, of one signer `most_each`."""
-        self._callers = _Expiring[bytes, Caller](most, most_each)
+    def __init__(
+        self, shelf: Shelf | None = None, most: int = MOST, most_each: int = MOST_EACH
+    ) -> None:
+        """Go on with what `shelf` has; hold at most `most`, of one signer `most_each`."""
+        shelf = shelf or Shelf()
+        self._access = Memory(shelf, "access", Access, most=most, most_each=most_each)
+        self._refresh = Memory(shelf, "refresh", Refresh, most=most, most_each=most_each)
 
-    def issue(self, caller: Caller, now: Instant) -> str:
+    def issue(self, caller: Caller, now: Instant, family: str | None = None) -> str:
         """Return a new token for `caller`, good for `TOKEN_S`.
 
         Raises:
             Unavailable: too many are out.
         """
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        owner = caller.identity.signer
-        self._callers.add(_digest(token), caller, owner, now + TOKEN_S, now)
+        token = new_token()
+        access = Access(caller=caller, family=family or new_token(), issued=now)
+        self._access.add(digest_of(token), access, owner_of(caller), now + TOKEN_S, now)
         return token
 
     def find(self, token: str, now: Instant) -> Caller | None:
         """Whose token it is; None if it is none of ours, or over."""
-        return self._callers.get(_digest(token), now)
+        found = self.access(token, now)
+        return None if found is None else found.caller
+
+    def access(self, token: str, now: Instant) -> Access | None:
+        """The access token that was issued as `token`."""
+        return self._access.get(digest_of(token), now)
+
+    def issue_refresh(self, caller: Caller, now: Instant, family: str, until: Instant) -> str:
+        """Return a new refresh token of a family, good before `until`.
+
+        Raises:
+            Unavailable: too many are out.
+        """
+        token = new_token()
+        refresh = Refresh(caller=caller, family=family, issued=now)
+        self._refresh.add(digest_of(token), refresh, owner_of(caller), until, now)
+        return token
+
+    def refresh(self, token: str, now: Instant) -> Refresh | None:
+        """The refresh token that was issued as `token`, used or not."""
+        return self._refresh.get(digest_of(token), now)
+
+    def rotate(self, token: str, now: Instant) -> str:
+        """Use up a refresh token, and return the one that follows; it ends no later.
+
+        Raises:
+            KeyError: there is none, or it was used.
+            Unavailable: too many are out.
+        """
+        name = digest_of(token)
+        found, until = self._refresh.get(name, now), self._refresh.expires(name)
+        if found is None or found.used:
+            raise KeyError("no refresh token")
+        caller = found.caller
+        used = Refresh(caller=caller, family=found.family, issued=found.issued, used=True)
+        self._refresh.add(name, used, owner_of(caller), until, now)
+        return self.issue_refresh(caller, now, found.family, until)
+
+    def expires(self, token: str) -> Instant:
+        """When a token of either kind ends; 0 if it is none."""
+        name = digest_of(token)
+        return self._access.expires(name) or self._refresh.expires(name)
+
+    def end_family(self, family: str) -> None:
+        """End every token that grew out of one sign-in."""
+        self._access.remove_where(lambda one: one.family == family)
+        self._refresh.remove_where(lambda one: one.family == family)
+
+    def end(self, token: str) -> None:
+        """End one access token."""
+        self._access.remove(digest_of(token))
 
 
 class SeenAssertions:
     """Assertions that were used, until they expire: each counts once (RFC 7523 3, `jti`)."""
 
-    def __init__(self, since: Instant, most: int = MOST, most_each: int = MOST_EACH) -> None:
-        """Remember from `since` on; what was issued before may have been used before."""
-        self.since = since
-        self._seen = _Expiring[bytes, bool](most, most_each)
+    def __init__(
+        self, shelf: Shelf | None = None, most: int = MOST, most_each: int = MOST_EACH
+    ) -> None:
+        """Go on with what `shelf` has."""
+        self._seen = Memory(shelf or Shelf(), "assertion", bool, most=most, most_each=most_each)
 
     def use(self, issuer: str, jti: str, expires: Instant, now: Instant) -> bool:
         """Whether this is its first use; from now on it has been used.
@@ -102,12 +134,24 @@ class SeenAssertions:
         Raises:
             Unavailable: too many are remembered.
         """
-        name = _digest(f"{issuer} {jti}")
+        name = digest_of(f"{issuer} {jti}")
         if self._seen.get(name, now):
             return False
         self._seen.add(name, True, issuer, expires, now)  # noqa: FBT003 - a set with ends
         return True
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+def owner_of(caller: Caller) -> str:
+    """Whose share of the memory a token uses: a person's or program's, never an organisation's."""
+    who = caller.identity
+    return f"{who.signer} {who.subject or ''} {caller.client or ''}"
+
+
+def new_token() -> str:
+    """256 random bits."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def digest_of(text: str) -> str:
+    """Under which a secret is remembered."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

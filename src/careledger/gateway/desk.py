@@ -22,8 +22,8 @@ from careledger.apps.identity.commands import (
 from careledger.apps.identity.queries import account as account_of
 from careledger.exchange.enrolling import new_account_id
 from careledger.exchange.errors import CommandRefused
+from careledger.exchange.limits import Interaction
 from careledger.gateway.auth_bearer import caller_of, insufficient_scope, require_scope
-from careledger.gateway.auth_scopes import Interaction
 from careledger.gateway.body import read_body
 from careledger.gateway.fhir_http import is_id
 from careledger.gateway.problem import problem

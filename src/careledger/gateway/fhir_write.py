@@ -18,7 +18,7 @@ from careledger.fhir.resource import MAXIMUM_BYTES, resource_type
 from careledger.fhir.responses import Answer, response_bundle
 from careledger.gateway.auth_bearer import caller_of, insufficient_scope, require_scope
 from careledger.gateway.auth_caller import Caller
-from careledger.gateway.auth_scopes import Interaction
+from careledger.exchange.limits import Interaction
 from careledger.gateway.body import read_body
 from careledger.gateway.fhir_http import (
     check_accept,
