@@ -1,0 +1,1 @@
+"""FHIR servers that nobody here wrote, started on loopback for the tests."""

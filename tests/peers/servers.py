@@ -1,0 +1,74 @@
+"""Start a FHIR server that nobody here wrote: Medplum's router in memory, or HAPI's JPA server.
+
+Medplum is up in a second or two. HAPI takes half a minute and 2 GB, so its tests are among the long
+runs; the first time Maven also fetches it (about 400 MB).
+"""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.node_process import free_port
+
+HERE = Path(__file__).parent
+HAPI = HERE / "hapi"
+READY = b"ready\n"
+
+
+@contextmanager
+def medplum(modules: Path, log: Path) -> Iterator[str]:
+    """The base URL of `@medplum/fhir-router` over its memory repository; empty at first."""
+    port = free_port()
+    script = HERE / "medplum" / "server.mjs"
+    with _running(
+        [_program("node"), str(script), str(modules.parent), str(port)], log, within_s=60
+    ):
+        yield f"http://127.0.0.1:{port}/fhir"
+
+
+@contextmanager
+def hapi(log: Path) -> Iterator[str]:
+    """The base URL of HAPI's JPA server (R4) over H2 in memory; empty at first."""
+    java = _program("java")
+    _build_hapi()
+    port = free_port()
+    path = f"{HAPI / 'target' / 'hapi-peer-1.jar'}:{HAPI / 'target' / 'lib'}/*"
+    with _running([java, "-Xmx2g", "-cp", path, "Peer", str(port)], log, within_s=240):
+        yield f"http://127.0.0.1:{port}/fhir"
+
+
+def _build_hapi() -> None:
+    if (HAPI / "target" / "hapi-peer-1.jar").exists() and (HAPI / "target" / "lib").is_dir():
+        return
+    command = [_program("mvn"), "-q", "-B", "-ntp", "-f", str(HAPI / "pom.xml"), "package"]
+    built = subprocess.run(command, capture_output=True, check=False, timeout=1200)
+    if built.returncode:
+        pytest.skip("HAPI is missing: Maven could not fetch or build tests/peers/hapi")
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is missing: install it to test before a server that others wrote")
+    return found
+
+
+@contextmanager
+def _running(command: Sequence[str], log: Path, *, within_s: float) -> Iterator[None]:
+    with log.open("wb") as written:
+        server = subprocess.Popen(command, stdout=written, stderr=subprocess.STDOUT)
+    try:
+        end = time.monotonic() + within_s
+        while READY not in log.read_bytes():
+            assert server.poll() is None, f"it ended: see {log}"
+            assert time.monotonic() < end, f"it did not start in {within_s} s: see {log}"
+            time.sleep(0.05)
+        yield
+    finally:
+        server.terminate()
+        server.wait(30)
