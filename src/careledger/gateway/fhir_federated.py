@@ -16,10 +16,11 @@ from starlette.routing import Route
 
 from careledger.apps.governance.queries import member
 from careledger.exchange.federated import FederatedAnswer, Found, Source
-from careledger.gateway.auth_bearer import caller_of, insufficient_scope, require_scope
+from careledger.gateway.auth_bearer import caller_of, insufficient_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.fhir_http import check_accept, instant, is_id, is_type
 from careledger.gateway.fhir_query import parameters_of
+from careledger.gateway.fhir_remote import require_elsewhere
 from careledger.gateway.outcome import DIMENSIONS, Refused, fhir_response, not_found
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 from careledger.ledger.record import MemberId
@@ -54,7 +55,7 @@ class _Federated:
     async def everything(self, request: Request) -> Response:
         """All that anybody holds of the patient and may release."""
         caller = self._reader(request)
-        require_scope(caller, "*", "r")
+        require_elsewhere(caller, request.path_params["id"], "*", "r")
         given, altered = _parameters(request)
         if given:
             raise Refused(400, "not-supported", "$everything takes no parameters here")
@@ -66,7 +67,7 @@ class _Federated:
         type_ = request.path_params["type"]
         if not is_type(type_):
             return not_found()
-        require_scope(caller, type_, "s")
+        require_elsewhere(caller, request.path_params["id"], type_, "s")
         given, altered = _parameters(request)
         if any(name in {"patient", "_count"} for name, _ in given):
             raise Refused(400, "not-supported", "the patient is in the path, and there is one page")

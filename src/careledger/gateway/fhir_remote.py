@@ -18,9 +18,10 @@ from starlette.routing import Route
 from careledger.apps.governance.queries import member
 from careledger.exchange.ask import RemoteRecords
 from careledger.exchange.errors import AccessRefused
+from careledger.exchange.limits import Interaction
 from careledger.fhir.query import parse_query
 from careledger.fhir.responses import Found, searchset
-from careledger.gateway.auth_bearer import caller_of, insufficient_scope, require_scope
+from careledger.gateway.auth_bearer import caller_of, insufficient_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.fhir_http import check_accept, instant, is_id, is_type
 from careledger.gateway.fhir_query import parameters_of
@@ -54,7 +55,7 @@ class _Remote:
     async def everything(self, request: Request) -> Response:
         """All that the custodian holds and may release."""
         caller = self._reader(request)
-        require_scope(caller, "*", "r")
+        require_elsewhere(caller, request.path_params["id"], "*", "r")
         if parameters_of(request):
             raise Refused(400, "not-supported", "$everything takes no parameters here")
         return await self._read(request, caller, Query())
@@ -71,9 +72,9 @@ class _Remote:
         parsed = parse_query(type_, given)
         alone = len(given) == len(parsed.ids) == 1 and len(parsed.ids[0]) == 1
         if alone:
-            require_scope(caller, type_, "r")
+            require_elsewhere(caller, request.path_params["id"], type_, "r")
             return await self._read(request, caller, Query(type=type_, id=parsed.ids[0][0]))
-        require_scope(caller, type_, "s")
+        require_elsewhere(caller, request.path_params["id"], type_, "s")
         return await self._read(request, caller, Query(type=type_, parameters=given))
 
     def _reader(self, request: Request) -> Caller:
@@ -110,6 +111,22 @@ class _Remote:
         with organisation.now() as now:
             found = member(now.view, MemberId(custodian))
         return None if found is None or found.gateway is None else found.gateway + FHIR_PATH
+
+
+def require_elsewhere(caller: Caller, local: str, type_: str, interaction: Interaction) -> None:
+    """Refuse what no scope names as a whole; where a patient is in context, only of that one.
+
+    A scope that reaches some resources of a type does not reach other organisations: what would
+    hold its restriction against theirs is not indexed here.
+
+    Raises:
+        Refused: 403.
+    """
+    for scope in caller.scopes.granted:
+        is_hers = scope.context != "patient" or caller.patient == local
+        if is_hers and not scope.restriction and scope.covers(type_, interaction):
+            return
+    raise insufficient_scope()
 
 
 def _emergency(request: Request) -> bytes | None:
