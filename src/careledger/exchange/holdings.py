@@ -5,6 +5,7 @@ A record is what one patient account stands for; the directory, which belongs to
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from heapq import merge
 from typing import Final
 
 from careledger.exchange.errors import AccessRefused
@@ -33,11 +34,15 @@ class Holding:
     owner: Owner
     permits: tuple[Permit, ...]
 
-    def covers(self, facts: Facts) -> bool:
-        """Whether the resource that `facts` describe may be opened."""
+    def rest_covers(self, facts: Facts) -> bool:
+        """Whether all but the first permit, which the vault asks, cover a resource."""
+        if len(self.permits) <= 1:
+            return True
         known = consent_facts(facts)
-        return all(permit.covers(known).allowed for permit in self.permits)
+        return all(permit.covers(known).allowed for permit in self.permits[1:])
 
+
+_PAGE: Final = 50
 
 OPEN_DIRECTORY: Final = Holding(Owner(DIRECTORY, ()), ())
 
@@ -64,7 +69,7 @@ class Holdings:
         """One resource; None if it is absent, deleted or may not be seen."""
         holding = self.holding_of(type_, id_)
         entry = None if holding is None else self._entry(holding, type_, id_)
-        if holding is None or entry is None or not self._may_see(holding, entry.facts):
+        if holding is None or entry is None or entry.deleted:
             return None
         self.met.add(holding.owner.patient)
         return _node(holding, entry)
@@ -74,31 +79,39 @@ class Holdings:
     ) -> Iterator[Node]:
         """Those of a type (None: of any) that pass `test` and may be seen, in a stable order."""
         for holding in self._open(type_, patients):
-            for entry in self._entries(holding, type_):
-                node = _node(holding, entry)
-                if test(node) and self._may_see(holding, entry.facts):
-                    self.met.add(holding.owner.patient)
-                    yield node
+            for node in self._nodes(holding, type_, test):
+                self.met.add(holding.owner.patient)
+                yield node
 
     def unseal(self, type_: str, id_: str, version: int | None = None) -> Opened | None:
         """A version, or the newest; None if it, or the newest, may not be seen."""
         holding = self.holding_of(type_, id_)
-        newest = None if holding is None else self._unseal(holding, type_, id_, None)
-        if holding is None or newest is None or version in {None, newest.version}:
-            return newest
-        return self._unseal(holding, type_, id_, version)
+        if holding is None or self._entry(holding, type_, id_) is None:
+            return None
+        if holding is OPEN_DIRECTORY:
+            opened = self._vault.open_directory(type_, id_, version)
+        else:
+            opened = self._vault.open(holding.permits[0], type_, id_, version, at=self._at)
+        return opened if opened is not None and self._may_see(holding, opened.facts) else None
 
-    def versions(self, type_: str, id_: str) -> Iterator[Opened]:
+    def history(
+        self,
+        type_: str | None,
+        id_: str | None,
+        patients: frozenset[str] | None,
+        *,
+        before: int | None,
+        since: Instant | None,
+    ) -> Iterator[Opened]:
         """Every version that may be seen, deletions too, the newest first."""
-        holding = self.holding_of(type_, id_)
-        newest = None if holding is None else self._unseal(holding, type_, id_, None)
-        if holding is None or newest is None:
-            return
-        yield newest
-        for version in range(newest.version - 1, 0, -1):
-            older = self._unseal(holding, type_, id_, version)
-            if older is not None:
-                yield older
+        if type_ is not None and id_ is not None:
+            one = self.holding_of(type_, id_)
+            holdings = [] if one is None else [one]
+        else:
+            holdings = list(self._open(type_, patients))
+        at_once = _PAGE if len(holdings) == 1 else 1
+        runs = [self._run(one, type_, id_, before, since, at_once) for one in holdings]
+        return iter(merge(*runs, key=lambda opened: -opened.seq))
 
     def holding_of(self, type_: str, id_: str) -> Holding | None:
         """The record that a resource is in, if it is open."""
@@ -140,40 +153,68 @@ class Holdings:
                 self._known[owner.patient] = None
         return self._known[owner.patient]
 
-    def _may_see(self, holding: Holding, facts: Facts) -> bool:
-        return self._shows(facts) and holding.covers(facts)
-
     # --- the vault -----------------------------------------------------------------------------
 
-    def _entries(self, holding: Holding, type_: str | None) -> Iterable[Entry]:
+    def _nodes(self, holding: Holding, type_: str | None, test: Test) -> list[Node]:
+        passed: dict[int, Node] = {}
+
         def matches(entry: Entry) -> bool:
-            return type_ is None or entry.type == type_
+            if type_ is not None and entry.type != type_:
+                return False
+            node = _node(holding, entry)
+            if not test(node):
+                return False
+            passed[entry.seq] = node
+            return True
 
         if holding is OPEN_DIRECTORY:
-            return self._vault.search_directory(matches)
-        found = self._vault.search(holding.permits[0], matches, self._at)
-        if not self._vault.is_joined(holding.owner.patient):
-            return found
-        return [one for one in found if self._is_in(holding, one)]
-
-    def _is_in(self, holding: Holding, entry: Entry) -> bool:
-        owner = self._vault.owner(entry.type, entry.id)
-        return owner is not None and owner.patient == holding.owner.patient
+            found = self._vault.search_directory(matches)
+        else:
+            found = self._vault.search(holding.permits[0], matches, self._at)
+            found = [one for one in found if self._is_in(holding, one.type, one.id)]
+        return [passed[one.seq] for one in found if self._may_see(holding, one.facts)]
 
     def _entry(self, holding: Holding, type_: str, id_: str) -> Entry | None:
-        def matches(entry: Entry) -> bool:
-            return entry.type == type_ and entry.id == id_
-
         if holding is OPEN_DIRECTORY:
-            return next(iter(self._vault.search_directory(matches)), None)
-        return next(iter(self._vault.search(holding.permits[0], matches, self._at)), None)
-
-    def _unseal(self, holding: Holding, type_: str, id_: str, version: int | None) -> Opened | None:
-        if holding is OPEN_DIRECTORY:
-            opened = self._vault.open_directory(type_, id_, version)
+            entry = self._vault.entry_directory(type_, id_)
         else:
-            opened = self._vault.open(holding.permits[0], type_, id_, version, at=self._at)
-        return opened if opened is not None and self._may_see(holding, opened.facts) else None
+            entry = self._vault.entry(holding.permits[0], type_, id_, self._at)
+        return entry if entry is not None and self._may_see(holding, entry.facts) else None
+
+    def _run(
+        self,
+        holding: Holding,
+        type_: str | None,
+        id_: str | None,
+        before: int | None,
+        since: Instant | None,
+        at_once: int,
+    ) -> Iterator[Opened]:
+        permit = None if holding is OPEN_DIRECTORY else holding.permits[0]
+        newest: dict[tuple[str, str], bool] = {}
+        while found := self._vault.history(
+            permit, type_, id_, before=before, since=since, limit=at_once, at=self._at
+        ):
+            for opened in found:
+                name = opened.type, opened.id
+                if name not in newest:
+                    newest[name] = self._is_in(holding, *name) and (
+                        self._entry(holding, *name) is not None
+                    )
+                if newest[name] and self._may_see(holding, opened.facts):
+                    yield opened
+            before, at_once = found[-1].seq, _PAGE
+
+    def _is_in(self, holding: Holding, type_: str, id_: str) -> bool:
+        """Whether it is this record's own: a permit opens those of merged patients as well."""
+        if holding is OPEN_DIRECTORY or not self._vault.is_joined(holding.owner.patient):
+            return True
+        owner = self._vault.owner(type_, id_)
+        return owner is not None and owner.patient == holding.owner.patient
+
+    def _may_see(self, holding: Holding, facts: Facts) -> bool:
+        """What the vault does not ask: the other permits, and what else there is to pass."""
+        return self._shows(facts) and holding.rest_covers(facts)
 
 
 def _node(holding: Holding, entry: Entry) -> Node:
@@ -181,8 +222,8 @@ def _node(holding: Holding, entry: Entry) -> Node:
         type=entry.type,
         id=entry.id,
         version=entry.version,
-        stored=getattr(entry, "stored", 0),
-        seq=getattr(entry, "seq", 0),
+        stored=entry.stored,
+        seq=entry.seq,
         facts=entry.facts,
         owner=holding.owner.patient,
     )

@@ -7,7 +7,6 @@ is opened is in the journal before `note` returns; nothing may be released earli
 """
 
 from collections.abc import Iterable, Iterator
-from heapq import merge
 from typing import Final
 
 from careledger.exchange.asker import Asker
@@ -20,7 +19,7 @@ from careledger.exchange.permits import Permits
 from careledger.fhir.index import Facts
 from careledger.fhir.search.graph import Node, Test
 from careledger.ledger.commitment import RecordName
-from careledger.ledger.record import AccountId
+from careledger.ledger.record import AccountId, Instant
 from careledger.mechanisms.policy import Permit
 from careledger.mechanisms.terms import Action
 from careledger.vault.deposit import record_name
@@ -99,20 +98,18 @@ class Reach:
         patients: frozenset[str] | None = None,
         *,
         before: int | None = None,
+        since: Instant | None = None,
     ) -> Iterator[Opened]:
         """Versions, deletions too, the newest first, of a resource, a type or all that is in reach.
 
-        `before` is the `seq` from which on to leave out: the last of the page before.
+        `before` is the `seq` from which on to leave out: the last of the page before; `since` the
+        second before which to leave out what was stored. What is taken is noted, so take no more
+        than is released.
         """
-        if type_ is not None and id_ is not None:
-            names = [(type_, id_)]
-        else:
-            found = self._holdings.of_type(type_, patients, _anything)
-            names = [(node.type, node.id) for node in found]
-        streams = (self._holdings.versions(*name) for name in names)
-        for opened in merge(*streams, key=lambda one: -one.seq):
-            if before is None or opened.seq < before:
-                yield self._came_out(opened)
+        return map(
+            self._came_out,
+            self._holdings.history(type_, id_, patients, before=before, since=since),
+        )
 
     def _came_out(self, opened: Opened) -> Opened:
         if opened.account:
@@ -176,7 +173,3 @@ class Reach:
 
     def _is_visible(self, facts: Facts) -> bool:
         return self._limits.visible(facts, self._interaction)
-
-
-def _anything(_: Node) -> bool:
-    return True
