@@ -151,6 +151,17 @@ class Commitments:
         )
         return batch, opening
 
+    def value(self, seq: int) -> Digest:
+        """Commitment `seq`.
+
+        Raises:
+            Tampered: it is missing.
+        """
+        found = self._rows.read("SELECT value FROM commitments WHERE seq = ?", [seq])
+        if not found:
+            raise Tampered("a commitment is missing")
+        return Digest(bytes(found[0][0]))
+
     def leaf(self, seq: int) -> Leaf | None:
         """Commitment `seq` as it stands in its batch; None while it has no batch.
 

@@ -76,6 +76,13 @@ class Arrival:
     facts: fhir.Facts | None = field(repr=False)
     if_version: int | None = None
     """The version that must be the newest now; 0: there must be none. None: do not ask."""
+    elsewhere: bool = False
+    """Commit to `data` and keep them not: they stay where they are, outside the vault."""
+
+    @property
+    def deleted(self) -> bool:
+        """Whether this version is a deletion."""
+        return not self.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +154,7 @@ class Depositor:
             objects.append((number, name, place.version, patient.ref, sealed))
             commitments.append((number, stored.commitment))
             deposit.stored.append(stored)
-            deposit.entries.setdefault(patient.ref, []).append(
-                Entry(arrival.type, arrival.id, place.version, not arrival.data, facts, at, number)
-            )
+            deposit.entries.setdefault(patient.ref, []).append(_entry(arrival, stored, facts, at))
             newest[name] = _Newest(place.version, patient.ref, facts)
         deposit.steps = [
             Step("INSERT INTO objects VALUES (?, ?, ?, ?, ?)", objects),
@@ -173,7 +178,8 @@ class Depositor:
             self._custodian, patient.account, arrival.type, arrival.id, place.version
         )
         commitment = commit(named, salt, arrival.data)
-        content = Content(salt, at, encode_facts(facts), arrival.data)
+        data = b"" if arrival.elsewhere else arrival.data
+        content = Content(salt, at, encode_facts(facts), data, elsewhere=arrival.elsewhere)
         stored = Stored(arrival.type, arrival.id, place.version, patient.account, commitment, seq)
         return stored, seal_object(patient.key, place, content)
 
@@ -206,6 +212,19 @@ def record_name(
     return RecordName(custodian=custodian, account=account, type=type_, id=id_, version=version)
 
 
+def _entry(arrival: Arrival, stored: Stored, facts: fhir.Facts, at: Instant) -> Entry:
+    return Entry(
+        type=arrival.type,
+        id=arrival.id,
+        version=stored.version,
+        deleted=arrival.deleted,
+        facts=facts,
+        stored=at,
+        seq=stored.seq,
+        elsewhere=arrival.elsewhere,
+    )
+
+
 def _owner(arrival: Arrival) -> PatientRef:
     if arrival.patient is not None:
         return arrival.patient
@@ -221,9 +240,9 @@ def _check(arrival: Arrival, patient: Patient, before: _Newest) -> None:
     if arrival.if_version is not None and arrival.if_version != before.version:
         raise VersionConflict(expected=arrival.if_version, actual=before.version)
     facts = arrival.facts
-    if not arrival.data:
-        if facts is not None:
-            raise WrongFacts("a deletion has none")
+    if arrival.deleted:
+        if facts is not None or arrival.elsewhere:
+            raise WrongFacts("a deletion has none, and no bytes elsewhere")
         if not before.version:
             raise VersionConflict("nothing to delete", expected=1, actual=0)
     elif facts is None or facts.type != arrival.type or facts.id not in (arrival.id, None):

@@ -12,6 +12,7 @@ VaultError
 ├── WrongOwner       the resource belongs to another patient than was said
 ├── VersionConflict  the resource has moved on since the caller looked, or is not there
 ├── WrongFacts       the facts are of another resource
+├── WrongBody        bytes that are not those committed to, or no such version
 ├── NotMergeable     the merge would be a circle
 ├── NotOurBatch      the committed batch is not one that this vault has pending
 ├── NotOurShred      the evidence is about another custodian, or a legal hold was in force
@@ -84,6 +85,10 @@ class VersionConflict(VaultError):
 
 class WrongFacts(VaultError):
     """The facts are of another resource."""
+
+
+class WrongBody(VaultError):
+    """The bytes are not those that were committed to, or there is no such version."""
 
 
 class NotMergeable(VaultError):

@@ -28,6 +28,8 @@ FORMAT = b"\x01"
 NONCE_BYTES = 12
 SALT_BYTES = 32
 _HEAD = SALT_BYTES + 8 + 4
+_ELSEWHERE = 1 << 31
+"""The highest bit of the length of the facts."""
 
 OBJECT = "careledger vault object v1"
 SEGMENT = "careledger vault segment v2"
@@ -53,14 +55,21 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is sealed. Empty data is a deletion: no resource is empty."""
+    """What is sealed. Empty data that is not elsewhere is a deletion: no resource is empty."""
 
     salt: bytes
     stored: Instant
     facts: bytes
     """The facts of the resource, as `index` encodes them; a deletion keeps those before it."""
     data: bytes
-    """The resource, byte for byte as received."""
+    """The resource, byte for byte as received; empty if it is elsewhere."""
+    elsewhere: bool = False
+    """Whether its bytes are committed to here and kept outside the vault."""
+
+    @property
+    def deleted(self) -> bool:
+        """Whether this version is a deletion."""
+        return not self.data and not self.elsewhere
 
 
 def seal_object(key: AESGCM, place: Place, content: Content) -> bytes:
@@ -69,7 +78,7 @@ def seal_object(key: AESGCM, place: Place, content: Content) -> bytes:
         (
             content.salt,
             content.stored.to_bytes(8),
-            len(content.facts).to_bytes(4),
+            (len(content.facts) | _ELSEWHERE * content.elsewhere).to_bytes(4),
             content.facts,
             content.data,
         )
@@ -84,12 +93,14 @@ def open_object(key: AESGCM, place: Place, sealed: bytes) -> Content:
         Tampered: altered, or it belongs elsewhere.
     """
     plain = unseal(key, sealed, place.binding(), "a sealed object")
-    facts_end = _HEAD + int.from_bytes(plain[_HEAD - 4 : _HEAD])
+    marked = int.from_bytes(plain[_HEAD - 4 : _HEAD])
+    facts_end = _HEAD + (marked & ~_ELSEWHERE)
     return Content(
         salt=plain[:SALT_BYTES],
         stored=int.from_bytes(plain[SALT_BYTES : SALT_BYTES + 8]),
         facts=plain[_HEAD:facts_end],
         data=plain[facts_end:],
+        elsewhere=bool(marked & _ELSEWHERE),
     )
 
 

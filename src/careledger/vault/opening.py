@@ -42,15 +42,17 @@ class Opened:
     stored: Instant
     facts: fhir.Facts = field(repr=False)
     data: bytes = field(repr=False)
-    """Byte for byte as received; empty where this version is a deletion."""
+    """Byte for byte as received; empty where this version is a deletion, or its bytes elsewhere."""
     salt: bytes = field(repr=False)
     seq: int
     """The number of its commitment in this vault."""
+    elsewhere: bool = False
+    """Whether its bytes are kept outside the vault: whoever has them may `replace` them in here."""
 
     @property
     def deleted(self) -> bool:
         """Whether this version is a deletion."""
-        return not self.data
+        return not self.data and not self.elsewhere
 
 
 class Opener:
@@ -112,7 +114,7 @@ class Opener:
         return [(one.type, one.id, one.version) for one in self._matching(owner, matches, until)]
 
     def opening(self, opened: Opened) -> tuple[CommittedBatch, Opening] | None:
-        """The batch that holds the commitment to what was opened; None while there is none.
+        """See `Vault.opening`.
 
         Raises:
             Tampered: the commitment stored is not the one to these bytes.
@@ -181,6 +183,7 @@ class Opener:
             data=content.data,
             salt=content.salt,
             seq=seq,
+            elsewhere=content.elsewhere,
         )
 
 

@@ -102,6 +102,8 @@ class Reading:
     def opening(self, opened: Opened) -> tuple[CommittedBatch, Opening] | None:
         """What proves that the ledger committed to what was opened; None until it is in a batch.
 
+        Bytes that are elsewhere must have been put into `opened`, or it counts as tampered with.
+
         Raises:
             Tampered: the commitment stored is not the one to these bytes.
         """

@@ -1,7 +1,7 @@
 """Going through everything sealed: to rebuild an index, or to find what was altered."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -72,16 +72,17 @@ class Reindexer:
             if extract is not None:
                 facts = _extracted(content, facts, before, extract)
             if facts != version.facts:
-                fresh = Content(content.salt, content.stored, encode_facts(facts), content.data)
+                fresh = replace(content, facts=encode_facts(facts))
                 resealed.append((seal_object(patient.key, place, fresh), version.seq))
             newest[place.name] = Entry(
                 facts.type,
                 facts.id or "",
                 place.version,
-                not content.data,
+                content.deleted,
                 facts,
                 content.stored,
                 version.seq,
+                content.elsewhere,
             )
         steps = self._indexes.replace(patient, newest.values())
         steps.append(Step("UPDATE objects SET sealed = ? WHERE seq = ?", resealed))
@@ -130,7 +131,8 @@ class Reindexer:
                 version.facts.id or "",
                 number,
             )
-            if commit(named, version.content.salt, version.content.data) != value:
+            content = version.content
+            if not content.elsewhere and commit(named, content.salt, content.data) != value:
                 yield Damage("a commitment", seq)
 
     def _versions(self, patient: Patient) -> Iterator[_Version]:
@@ -157,7 +159,12 @@ def _extracted(
     before: Entry | None,
     extract: Callable[[bytes], fhir.Facts],
 ) -> fhir.Facts:
-    """The facts by today's rules, under the name that the resource has here."""
-    if not content.data:
+    """The facts by today's rules, under the name that the resource has here.
+
+    Those of bytes that are elsewhere stay as they are: nobody reads the bytes here.
+    """
+    if content.elsewhere:
+        return facts
+    if content.deleted:
         return facts if before is None else before.facts
     return msgspec.structs.replace(extract(content.data), type=facts.type, id=facts.id)

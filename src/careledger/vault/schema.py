@@ -13,8 +13,8 @@ from careledger.vault.errors import NeedsReplay, WrongVault
 from careledger.vault.rows import Rows, Step
 
 META: Final = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL)"
-"""What the file is: `format`, `vault` (16 random bytes, the same in both), `custodian`; `index`, the
-form of the index segments, in the data alone; `backup` if it is a copy, `restoring` while shreddings
+"""What the file is: `format`, `vault` (16 random bytes, the same in both), `custodian`; in the data
+also `index`, the form of the index segments; `backup` if it is a copy, `restoring` while shreddings
 are replayed in it: then no one may open it."""
 
 DATA: Final = (

@@ -12,16 +12,18 @@ from typing import Final
 from careledger.fhir import index as fhir
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import AccountId, Digest, Instant, MemberId
+from careledger.vault.bodies import Bodies, Body
 from careledger.vault.commitments import Commitments, CommittedBatch, Pending
 from careledger.vault.deposit import Arrival, Depositor, Stored
 from careledger.vault.families import Families
 from careledger.vault.history import Historian
 from careledger.vault.indexes import Indexes
 from careledger.vault.keystore import KeyStore
-from careledger.vault.objects import DIRECTORY, PatientRef, resource_name
-from careledger.vault.opening import Opener
-from careledger.vault.patients import Owner, introduce
+from careledger.vault.objects import DIRECTORY, PatientRef
+from careledger.vault.opening import Opened, Opener
+from careledger.vault.patients import introduce
 from careledger.vault.reading import Reading
+from careledger.vault.registry import Registry
 from careledger.vault.reindex import Damage, Reindexer
 from careledger.vault.rows import Rows, Step
 from careledger.vault.schema import INDEX_IS_CURRENT, MARK_BACKUP, is_index_current
@@ -31,7 +33,7 @@ INDEX_BYTES: Final = 400_000_000
 """How much memory the opened indexes may take by default, about."""
 
 
-class Vault(Reading):
+class Vault(Registry, Reading):
     """The vault of one custodian."""
 
     def __init__(
@@ -52,103 +54,21 @@ class Vault(Reading):
             WrongVault: they do not belong together.
             NeedsReplay: one of them is a backup.
         """
-        self.custodian, self._data, self._keys, self._lock = custodian, data, keys, RLock()
-        self._patients = introduce(data, keys, store, custodian, replaying=replay is not None)
+        lock = RLock()
+        patients = introduce(data, keys, store, custodian, replaying=replay is not None)
+        Registry.__init__(self, lock, data, patients, Families(keys, patients))
+        self.custodian, self._keys = custodian, keys
         self._shredder = Shredder(data, keys, self._patients, custodian)
         self._shredder.shred(*(replay or ()))
         self._indexes = Indexes(data, custodian, index_bytes)
         self._commitments = Commitments(data)
         self._depositor = Depositor(data, self._patients, self._indexes, custodian)
         self._reindexer = Reindexer(data, self._patients, self._indexes, custodian)
-        self._families = Families(keys, self._patients)
+        self._bodies = Bodies(data, self._patients, self._indexes, self._commitments, custodian)
         opener = Opener(data, self._patients, self._indexes, self._commitments, custodian)
-        super().__init__(self._lock, opener, Historian(data, self._patients, opener))
+        Reading.__init__(self, lock, opener, Historian(data, self._patients, opener))
         if not is_index_current(data):
             self._rebuild_all()
-
-    # --- patients ----------------------------------------------------------------------------
-
-    def register(self, local: str, account: AccountId) -> PatientRef:
-        """Bind a local id to an account; see `register_all`."""
-        return self.register_all([(local, account)])[0]
-
-    def register_all(self, people: Sequence[tuple[str, AccountId]]) -> list[PatientRef]:
-        """Bind local ids to accounts, each with a new key; one durable write for all.
-
-        Raises:
-            AlreadyBound: the local id or the account belongs to another patient.
-            AccountShredded: the account was shredded here.
-        """
-        with self._lock:
-            self._families.forget()
-            return self._patients.register_all(people)
-
-    def patient(self, local: str) -> PatientRef | None:
-        """The patient of a local id."""
-        with self._lock:
-            return self._patients.by_local(local)
-
-    def patient_of(self, account: AccountId) -> PatientRef | None:
-        """The patient that `account` is bound to."""
-        with self._lock:
-            return self._patients.by_account(account)
-
-    def account_of(self, patient: PatientRef) -> AccountId:
-        """The account that the patient is bound to.
-
-        Raises:
-            NotRegistered: no such patient, or shredded.
-        """
-        with self._lock:
-            return self._patients.patient(patient).account
-
-    def patients(self) -> list[tuple[str, AccountId]]:
-        """Local id and account of every patient."""
-        with self._lock:
-            found = map(self._patients.patient, self._patients.all())
-            return [(patient.card.local, patient.account) for patient in found]
-
-    def owner(self, type_: str, id_: str) -> Owner | None:
-        """Whose the resource is, for whoever must decide before it may be opened.
-
-        None if there is no such resource; the directory's owner has no accounts.
-        """
-        with self._lock:
-            name = resource_name(self._patients.index_key, type_, id_)
-            found = self._data.read("SELECT patient FROM objects WHERE name = ? LIMIT 1", [name])
-            ref = PatientRef(found[0][0]) if found else None
-            return None if ref is None else self._patients.owner(ref)
-
-    def families(self) -> list[list[Owner]]:
-        """Every person, as the patients that are one: first who is merged into nobody."""
-        with self._lock:
-            return self._families.all()
-
-    def family(self, patient: PatientRef) -> list[Owner]:
-        """Whose records are the patient's: their own, then those of whoever is merged into them."""
-        with self._lock:
-            return self._families.of(patient)
-
-    def is_joined(self, patient: PatientRef) -> bool:
-        """Whether the patient is merged into somebody, or somebody into them."""
-        with self._lock:
-            return patient in self._families.joined()
-
-    def merge(self, source: PatientRef, into: PatientRef, at: Instant) -> None:
-        """From now on a permit for `into` opens what `source` has; nothing is sealed anew.
-
-        Raises:
-            NotMergeable: `source` is merged already, or `into` is merged into it.
-        """
-        with self._lock:
-            self._families.forget()
-            self._patients.merge(source, into, at)
-
-    def unmerge(self, source: PatientRef, at: Instant) -> None:
-        """Undo `merge`; each record is again only its own patient's."""
-        with self._lock:
-            self._families.forget()
-            self._patients.unmerge(source, at)
 
     # --- in ----------------------------------------------------------------------------------
 
@@ -170,6 +90,29 @@ class Vault(Reading):
             for ref, entries in deposit.entries.items():
                 self._indexes.appended(ref, entries)
             return deposit.stored
+
+    def bring_here(self, bodies: Sequence[Body]) -> int:
+        """Take in bytes that were elsewhere: no new version, one durable write; how many it were.
+
+        Raises:
+            WrongBody: not the bytes that were committed to, or no such version; nothing was done.
+        """
+        return self._move(bodies, elsewhere=False)
+
+    def send_away(self, bodies: Sequence[Body]) -> int:
+        """Keep these bytes no longer: they are elsewhere as well. The inverse of `bring_here`.
+
+        `bodies` as they were read there: what differs from the commitment is refused.
+
+        Raises:
+            WrongBody: not the bytes that were committed to, or no such version; nothing was done.
+        """
+        return self._move(bodies, elsewhere=True)
+
+    def commitment_matches(self, opened: Opened, data: bytes) -> bool:
+        """Whether `data`, kept elsewhere, are the bytes that `opened` was committed to with."""
+        with self._lock:
+            return self._bodies.matches(opened, data)
 
     def reindex(
         self, patient: PatientRef | None, extract: Callable[[bytes], fhir.Facts] | None = None
@@ -258,6 +201,14 @@ class Vault(Reading):
             self._indexes.forget()
             self._data.close()
             self._keys.close()
+
+    def _move(self, bodies: Sequence[Body], *, elsewhere: bool) -> int:
+        with self._lock:
+            move = self._bodies.prepare(bodies, elsewhere=elsewhere)
+            self._write(move.steps)
+            for ref, entries in move.entries.items():
+                self._indexes.appended(ref, entries)
+            return move.moved
 
     def _rebuild_all(self) -> None:
         """Bring the indexes that an earlier release wrote to today's form; again if interrupted."""
