@@ -4,9 +4,10 @@ A version whose bytes are elsewhere keeps its salt, its facts and its commitment
 change the bytes out there unnoticed, and bringing them back makes no new version.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from careledger.fhir.index import Facts
 from careledger.ledger.commitment import commit
 from careledger.ledger.record import MemberId
 from careledger.vault.commitments import Commitments
@@ -36,6 +37,18 @@ class Body:
     id: str
     version: int
     data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the newest version of a resource stands to bytes that another server has of it."""
+
+    patient: PatientRef
+    version: int
+    deleted: bool
+    elsewhere: bool
+    same: bool
+    """Whether it was committed to with these bytes, and knows as much of them."""
 
 
 @dataclass(slots=True)
@@ -98,6 +111,30 @@ class Bodies:
         """Whether `data` are the bytes that the version was committed to with."""
         name = record_name(self._custodian, opened.account, opened.type, opened.id, opened.version)
         return commit(name, opened.salt, data) == self._commitments.value(opened.seq)
+
+    def standing(
+        self, type_: str, id_: str, data: bytes, is_known: Callable[[Facts], bool]
+    ) -> Standing | None:
+        """See `Vault.standing`."""
+        name = resource_name(self._patients.index_key, type_, id_)
+        found = self._rows.read(
+            "SELECT seq, patient, version, sealed FROM objects WHERE name = ? "
+            "ORDER BY version DESC LIMIT 1",
+            [name],
+        )
+        if not found:
+            return None
+        ((seq, ref, version, sealed),) = found
+        patient = self._patients.patient(PatientRef(bytes(ref)))
+        place = Place(self._custodian, patient.ref, BlindName(name), version)
+        content = open_object(patient.key, place, sealed)
+        named = record_name(self._custodian, patient.account, type_, id_, version)
+        same = (
+            not content.deleted
+            and commit(named, content.salt, data) == self._commitments.value(seq)
+            and is_known(decode_facts(content.facts))
+        )
+        return Standing(patient.ref, version, content.deleted, content.elsewhere, same)
 
     def _find(self, body: Body) -> _Version:
         name = resource_name(self._patients.index_key, body.type, body.id)

@@ -12,7 +12,7 @@ from typing import Final
 from careledger.fhir import index as fhir
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import AccountId, Digest, Instant, MemberId
-from careledger.vault.bodies import Bodies, Body
+from careledger.vault.bodies import Bodies, Body, Standing
 from careledger.vault.commitments import Commitments, CommittedBatch, Pending
 from careledger.vault.deposit import Arrival, Depositor, Stored
 from careledger.vault.families import Families
@@ -108,6 +108,17 @@ class Vault(Registry, Reading):
             WrongBody: not the bytes that were committed to, or no such version; nothing was done.
         """
         return self._move(bodies, elsewhere=True)
+
+    def standing(
+        self, type_: str, id_: str, data: bytes, is_known: Callable[[fhir.Facts], bool]
+    ) -> Standing | None:
+        """How the newest version stands to `data`, which another server has; None without one.
+
+        For whoever takes in what that server has: nothing of the resource comes out. `is_known`
+        says whether its facts are those of `data`.
+        """
+        with self._lock:
+            return self._bodies.standing(type_, id_, data, is_known)
 
     def commitment_matches(self, opened: Opened, data: bytes) -> bool:
         """Whether `data`, kept elsewhere, are the bytes that `opened` was committed to with."""

@@ -1,0 +1,1 @@
+"""The organisation's existing FHIR server: bodies stay there, decisions are made here."""
