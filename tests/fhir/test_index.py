@@ -4,16 +4,21 @@ import json
 from datetime import UTC, datetime
 from typing import Any  # JSON documents are built as they come
 
+import msgspec
 import pytest
 
 from careledger.fhir.compartment import patients
 from careledger.fhir.dates import EARLIEST, LATEST
 from careledger.fhir.index import Facts, extract
 from careledger.fhir.resource import Resource, parse_resource
+from careledger.fhir.search.extract import values
+from careledger.fhir.search.table import ALL, SMALL
+from careledger.fhir.search.values import decode_values, encode_values
 
 Json = dict[str, Any]  # as decoded
 LOINC = "http://loinc.org"
 WEIGHT = {"text": "weight"}
+NOON = "2024-05-01T12:00:00Z"
 
 
 def at(text: str) -> int:
@@ -63,6 +68,7 @@ def test_everything_indexable_about_an_observation() -> None:
         authors=("Practitioner/cho", "Organization/b"),
         encounter="Encounter/e1",
         identifiers=(("urn:lab", "77"), ("", "78")),
+        values=encode_values(values(weight, ALL)),
     )
 
 
@@ -203,3 +209,11 @@ def test_no_date_is_no_date() -> None:
 )
 def test_whose_a_resource_is(one: Resource, expected: tuple[str, ...]) -> None:
     assert patients(one) == expected
+
+
+def test_the_index_set_decides_on_values_and_on_nothing_that_consent_asks_for() -> None:
+    smoking = resource("Observation", id="s", status="final", code=concept("72166-2"), issued=NOON)
+    small = extract(smoking, SMALL)
+    assert set(decode_values(small.values).tokens) == {"code", "status"}
+    assert "combo-code" in decode_values(extract(smoking, ALL).values).tokens
+    assert small == msgspec.structs.replace(extract(smoking), values=small.values)

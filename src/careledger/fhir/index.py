@@ -22,6 +22,9 @@ from careledger.fhir.r4.datatypes import (
     Timing,
 )
 from careledger.fhir.r4.search import ELEMENTS
+from careledger.fhir.search.extract import values
+from careledger.fhir.search.table import ALL, IndexSet
+from careledger.fhir.search.values import encode_values
 
 if TYPE_CHECKING:
     from careledger.fhir.model import Model
@@ -64,8 +67,11 @@ class _Readers(NamedTuple):
     identifier: Read
 
 
-def extract(resource: "Resource") -> Facts:
-    """Read the facts of a checked resource."""
+def extract(resource: "Resource", indexed: IndexSet = ALL) -> Facts:
+    """Read the facts of a checked resource, with the values of the indexed parameters.
+
+    What consent asks for is read whatever is indexed.
+    """
     read, model = _readers(resource.type), resource.model
     start, end = _dates(read.date(model))
     encounters = _references(read.encounter(model))
@@ -83,6 +89,7 @@ def extract(resource: "Resource") -> Facts:
         authors=_references(read.author(model)),
         encounter=next((r for r in encounters if "Encounter/" in r or r.startswith("urn:")), None),
         identifiers=_identifiers(read.identifier(model)),
+        values=encode_values(values(resource, indexed)),
     )
 
 
