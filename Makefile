@@ -98,7 +98,8 @@ bench: $(STAMPS)/project ## every performance goal: a ratio measured in one run
 	done
 
 models: $(STAMPS)/project ## the FHIR R4 models, generated again from the official definitions
-	@exec $(BIN)/python -m tools.generate_fhir_models
+	@$(BIN)/python -m tools.generate_fhir_models
+	@exec $(BIN)/python -m tools.generate_fhir_profiles
 
 lock: $(STAMPS)/uv ## the locked requirements, compiled again with today's versions
 	$(COMPILE) --upgrade requirements/bootstrap.in --output-file requirements/bootstrap.lock
