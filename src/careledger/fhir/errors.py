@@ -22,7 +22,8 @@
     ├── PatchFailed              a patch that cannot be done to this resource
     └── InvalidQuery             search parameters that this room does not answer
         ├── UnknownParameter
-        └── BadParameterValue
+        ├── BadParameterValue
+        └── TooCostly            more of something than is answered
 
 No error carries a value that was received: only the place, and what was expected there.
 """
@@ -218,3 +219,9 @@ class BadParameterValue(InvalidQuery):
     """A search parameter whose value has the wrong form."""
 
     code = "value"
+
+
+class TooCostly(InvalidQuery):
+    """A search with more parameters, values, chains or includes than are answered."""
+
+    code = "too-costly"

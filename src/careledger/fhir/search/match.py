@@ -1,0 +1,311 @@
+"""Whether a resource meets a criterion, judged by its values alone (FHIR R4 3.1.1.4).
+
+`compiled` turns a criterion into a function that is pure and cheap, for use on many resources.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol  # Any: each kind of parameter has values of its own type
+
+from careledger.fhir.dates import Span
+from careledger.fhir.errors import BadParameterValue, UnknownParameter
+from careledger.fhir.search.folding import fold
+from careledger.fhir.search.graph import Node, Test
+from careledger.fhir.search.numbers import accepts
+from careledger.fhir.search.query import (
+    CompositeOperand,
+    Criterion,
+    DateOperand,
+    Modifier,
+    NumberOperand,
+    Operand,
+    QuantityOperand,
+    ReferenceOperand,
+    StringOperand,
+    TokenOperand,
+    UriOperand,
+)
+from careledger.fhir.search.table import Kind
+from careledger.fhir.search.values import QuantityValue, ReferenceValue, TokenValue, Values
+
+Accepts = Callable[[Any], bool]
+
+
+class Terminology(Protocol):
+    """What is known of code systems and value sets."""
+
+    def value_set(self, url: str) -> Collection[tuple[str, str]] | None:
+        """System and code of every member; None if the set is not known in full."""
+        ...
+
+    def below(self, system: str, code: str) -> Collection[tuple[str, str]] | None:
+        """The code and what it subsumes; None if the code system is not known."""
+        ...
+
+    def above(self, system: str, code: str) -> Collection[tuple[str, str]] | None:
+        """The code and what subsumes it; None if the code system is not known."""
+        ...
+
+
+class NoTerminology:
+    """A server that knows no code systems."""
+
+    def value_set(self, url: str) -> Collection[tuple[str, str]] | None:  # noqa: ARG002
+        """None is known."""
+        return None
+
+    def below(self, system: str, code: str) -> Collection[tuple[str, str]] | None:  # noqa: ARG002
+        """None is known."""
+        return None
+
+    above = below
+
+
+def compiled(criterion: Criterion, terminology: Terminology) -> Test:
+    """Return the function that says whether a resource meets a criterion.
+
+    Raises:
+        InvalidQuery: it needs a value set or a code system that is not known here.
+    """
+    if criterion.code == "_id":
+        return _by_id(criterion)
+    read = _from_node if criterion.code == "_lastUpdated" else _reader(criterion.kind)
+    code = criterion.code
+    if criterion.modifier == "missing":
+        missing = criterion.missing
+        return lambda node: (not read(node, code)) is missing
+    accepts_one = _acceptor(criterion, terminology)
+    if criterion.modifier in ("not", "not-in"):
+        return lambda node: not any(map(accepts_one, read(node, code)))
+    return lambda node: any(map(accepts_one, read(node, code)))
+
+
+def _by_id(criterion: Criterion) -> Test:
+    if criterion.modifier == "missing":
+        missing = criterion.missing
+        return lambda _: not missing
+    wanted = frozenset(one.code for one in criterion.operands if isinstance(one, TokenOperand))
+    if criterion.modifier == "not":
+        return lambda node: node.id not in wanted
+    return lambda node: node.id in wanted
+
+
+def _from_node(node: Node, _: str) -> tuple[Span, ...]:
+    return ((node.stored, node.stored),)
+
+
+def _reader(kind: Kind) -> Callable[[Node, str], tuple[Any, ...]]:
+    of = _GROUP[kind]
+    return lambda node, code: of(node.values).get(code, ())
+
+
+_GROUP: dict[str, Callable[[Values], dict[str, tuple[Any, ...]]]] = {
+    "string": lambda values: values.strings,
+    "token": lambda values: values.tokens,
+    "reference": lambda values: values.references,
+    "date": lambda values: values.dates,
+    "number": lambda values: values.numbers,
+    "quantity": lambda values: values.quantities,
+    "uri": lambda values: values.uris,
+    "composite": lambda values: values.composites,
+}
+
+
+def values_of(values: Values, kind: Kind, code: str) -> tuple[Any, ...]:
+    """Return the values of one parameter."""
+    return _GROUP[kind](values).get(code, ())
+
+
+def _acceptor(criterion: Criterion, terminology: Terminology) -> Accepts:
+    """One function for all operands; it is asked of each value."""
+    operands, modifier = criterion.operands, criterion.modifier
+    if criterion.kind == "token":
+        return _token_acceptor(criterion, terminology)
+    if criterion.kind == "reference" and modifier == "identifier":
+        inner = _tokens(one for one in operands if isinstance(one, TokenOperand))
+        return lambda value: value.identifier is not None and inner(value.identifier)
+    if criterion.kind == "composite":
+        return _any([_composite(one) for one in operands if isinstance(one, CompositeOperand)])
+    return _any([_one(one, modifier) for one in operands])
+
+
+def _any(tests: list[Accepts]) -> Accepts:
+    if len(tests) == 1:
+        return tests[0]
+    return lambda value: any(test(value) for test in tests)
+
+
+def _one(operand: Operand, modifier: Modifier = "") -> Accepts:  # noqa: PLR0911  one for each kind
+    match operand:
+        case StringOperand():
+            return _string(operand, modifier)
+        case TokenOperand():
+            return _tokens([operand])
+        case ReferenceOperand():
+            return lambda value: _refers(operand, value)
+        case DateOperand():
+            return lambda value: date_accepts(operand, *value)
+        case NumberOperand():
+            return lambda value: accepts(operand, value)
+        case QuantityOperand():
+            return lambda value: _quantity(operand, value)
+        case UriOperand():
+            return _uri(operand.uri, modifier)
+        case CompositeOperand():
+            return _composite(operand)
+
+
+def _string(operand: StringOperand, modifier: Modifier) -> Accepts:
+    text, folded = operand.text, operand.folded
+    if modifier == "exact":
+        return lambda value: value == text
+    if modifier == "contains":
+        return lambda value: folded in fold(value)
+    return lambda value: fold(value).startswith(folded)
+
+
+def date_accepts(  # noqa: PLR0911  one for each prefix
+    operand: DateOperand, start: int, end: int
+) -> bool:
+    """Compare ranges as FHIR R4 3.1.1.4.7 does; both ends are inside."""
+    first, last = operand.span
+    match operand.prefix:
+        case "eq":
+            return first <= start and end <= last
+        case "ne":
+            return not (first <= start and end <= last)
+        case "gt":
+            return end > last
+        case "ge":
+            return end > last or (first <= start and end <= last)
+        case "lt":
+            return start < first
+        case "le":
+            return start < first or (first <= start and end <= last)
+        case "sa":
+            return start > last
+        case "eb":
+            return end < first
+        case "ap":
+            return start <= last and end >= first
+
+
+def _quantity(operand: QuantityOperand, value: QuantityValue) -> bool:
+    if operand.code is not None:
+        if operand.system is None:
+            if operand.code not in (value.code, value.unit):
+                return False
+        elif (operand.system, operand.code) != (value.system, value.code):
+            return False
+    elif operand.system is not None and operand.system != value.system:
+        return False
+    return accepts(operand.number, value.value, value.comparator)
+
+
+def _uri(uri: str, modifier: Modifier) -> Accepts:
+    if modifier == "below":
+        return lambda value: _is_below(value, uri)
+    if modifier == "above":
+        return lambda value: _is_below(uri, value)
+    return lambda value: value == uri
+
+
+def _is_below(longer: str, shorter: str) -> bool:
+    """By whole segments of the path; a URN is below nothing but itself."""
+    if longer == shorter:
+        return True
+    if shorter.startswith("urn:"):
+        return False
+    return longer.startswith(shorter if shorter.endswith("/") else f"{shorter}/")
+
+
+def _composite(operand: CompositeOperand) -> Accepts:
+    parts = [(str(at), kind, _one(one)) for at, (kind, one) in enumerate(operand.parts)]
+
+    def test(values: Values) -> bool:
+        return all(any(map(one, values_of(values, kind, at))) for at, kind, one in parts)
+
+    return test
+
+
+# --- references --------------------------------------------------------------------------------
+
+
+def _refers(operand: ReferenceOperand, value: ReferenceValue) -> bool:
+    if operand.url:
+        return _is_canonical(operand, value)
+    return (
+        value.id == operand.id
+        and not value.url
+        and operand.type in ("", value.type)
+        and operand.version in ("", value.version)
+    )
+
+
+def _is_canonical(operand: ReferenceOperand, value: ReferenceValue) -> bool:
+    """An absolute URL as written; of a canonical one, any version unless one was named."""
+    url, _, version = value.url.partition("|")
+    version = version or value.version
+    if operand.version:
+        return operand.url == url and operand.version == version
+    return operand.url in (value.url, url)
+
+
+# --- tokens ------------------------------------------------------------------------------------
+
+
+def _token_acceptor(criterion: Criterion, terminology: Terminology) -> Accepts:
+    operands = [one for one in criterion.operands if isinstance(one, TokenOperand)]
+    match criterion.modifier:
+        case "text":
+            wanted = tuple(fold(one.code or "") for one in operands)
+            return lambda value: bool(value.text) and fold(value.text).startswith(wanted)
+        case "in" | "not-in":
+            sets = [terminology.value_set(one.code or "") for one in operands]
+            return _members(sets, criterion.code, "a value set whose codes are all known here")
+        case "below" | "above":
+            related = terminology.below if criterion.modifier == "below" else terminology.above
+            sets = [related(*_coding(one, criterion.code)) for one in operands]
+            return _members(sets, criterion.code, "a code of a code system that is known here")
+        case _:
+            return _tokens(operands)
+
+
+def _coding(operand: TokenOperand, code: str) -> tuple[str, str]:
+    if not operand.system or not operand.code:
+        raise BadParameterValue("system|code", code)
+    return operand.system, operand.code
+
+
+def _members(sets: list[Collection[tuple[str, str]] | None], code: str, expected: str) -> Accepts:
+    every: set[tuple[str, str]] = set()
+    for members in sets:
+        if members is None:
+            raise UnknownParameter(expected, code)
+        every.update(members)
+    known = frozenset(every)
+    bare = frozenset(member for _, member in known)
+    return lambda value: (value.system, value.code) in known if value.system else value.code in bare
+
+
+def _tokens(operands: Iterable[TokenOperand]) -> Accepts:
+    """With a system, codes are compared as written; without one, whatever their case."""
+    pairs: set[tuple[str, str]] = set()
+    systems: set[str] = set()
+    codes: set[str] = set()
+    for one in operands:
+        if one.system is None:
+            codes.add((one.code or "").casefold())
+        elif one.code is None:
+            systems.add(one.system)
+        else:
+            pairs.add((one.system, one.code))
+
+    def test(value: TokenValue) -> bool:
+        system, code = value[0], value[1]
+        return (
+            (system, code) in pairs
+            or (bool(codes) and code.casefold() in codes)
+            or system in systems
+        )
+
+    return test
