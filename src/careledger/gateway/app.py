@@ -4,6 +4,9 @@ from starlette.applications import Starlette
 
 from careledger.exchange.exchange import Exchange
 from careledger.gateway import (
+    auth_approvals,
+    auth_launches,
+    auth_people,
     auth_routes,
     desk,
     exchange_routes,
@@ -44,6 +47,9 @@ def gateway_app(
     )
     routes = [
         *auth_routes.routes(services),
+        *auth_people.routes(services),
+        *auth_approvals.routes(services),
+        *auth_launches.routes(services),
         *exchange_routes.routes(services),
         *desk.routes(services),
         *fhir_capability.routes(services),

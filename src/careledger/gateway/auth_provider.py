@@ -101,6 +101,15 @@ class IdentityProvider:
         """Let go of the connections."""
         await self._http.aclose()
 
+    def check_issuer(self, named: str | None) -> None:
+        """That an answer is this provider's, where it says whose it is (RFC 9207).
+
+        Raises:
+            NotSignedIn: it is another's.
+        """
+        if named not in {None, self._settings.issuer}:
+            raise NotSignedIn("another provider answered")
+
     async def address(self, attempt: Attempt, redirect_uri: str, now: Instant) -> str:
         """Where to send the browser.
 

@@ -1,0 +1,216 @@
+"""What happens in a sign-in, whatever door it came through: the next page, step or code.
+
+The order is: who (the staff's provider, the patient's wallet), why, about which patient, what the
+application may do. Each look finds the first of these that is not answered yet.
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from careledger.apps.governance.queries import member as member_of
+from careledger.exchange.organisation import Moment
+from careledger.gateway.auth_authorize import Denied, back_to, needs_patient
+from careledger.gateway.auth_caller import OWN_PURPOSE, Caller, Identity, is_in_good_standing
+from careledger.gateway.auth_flow import Granted, SignIn
+from careledger.gateway.auth_patients import PatientPicker
+from careledger.gateway.auth_scopes import LAUNCH, Scopes, grant_in_app
+from careledger.gateway.auth_tokens import new_token
+from careledger.gateway.pages import steps
+from careledger.gateway.pages.frame import headers
+from careledger.gateway.services import AUTH_PATH, GatewayServices
+from careledger.ledger.errors import LedgerError
+from careledger.ledger.record import AccountId
+
+SIGN_IN: Final = AUTH_PATH + "/sign-in"
+OVER: Final = (
+    "This sign-in is over, or was begun in another browser. Go back to the application and "
+    "begin again."
+)
+
+
+class Steps:
+    """The steps of every sign-in of one gateway."""
+
+    def __init__(self, services: GatewayServices) -> None:
+        """Remember sign-ins where `services` say."""
+        self._services, self._picker = services, PatientPicker(services.exchange)
+
+    async def page(self, sign_in: SignIn) -> Response:
+        services, asked = self._services, sign_in.asked
+        with services.organisation.now() as now:
+        """The page of the first question that is open."""
+            house, time = self.house(now), now.time
+        client = services.clients.get(asked.client, time)
+        if client is None:
+            return self.trouble(OVER)
+        stage = steps.Stage(
+            house=house,
+            member=services.organisation.member,
+            application=client.name,
+            action=f"{SIGN_IN}/{sign_in.id}",
+        )
+        if sign_in.identity is None:
+            staff = "staff" in client.people and services.provider is not None
+            patients = "patients" in client.people and asked.launch is None
+            origin = services.provider.origin if staff and services.provider else ""
+            return steps.who(stage, sign_in, staff=staff, patients=patients, provider=origin)
+        if sign_in.purpose is None:
+            return steps.why(stage, sign_in)
+        return await self._context(stage, sign_in)
+
+    async def _context(self, stage: steps.Stage, sign_in: SignIn) -> Response:
+        """The patient, from the launch or the picker; then what is allowed."""
+        asked, caller = sign_in.asked, self._caller(sign_in)
+        if asked.launch is not None and asked.launch.patient and sign_in.patient is None:
+            is_its = asked.launch.subject in {None, caller.identity.subject}
+            found = (
+                await run_in_threadpool(self._picker.find, caller.asker, asked.launch.patient)
+                if is_its
+                else None
+            )
+            if found is None or not await self._encounter_fits(sign_in):
+                return self.end(
+                    sign_in,
+                    Denied("access_denied", "there is no such patient, or you may not see it"),
+                )
+            sign_in = self.go_on(
+                sign_in, patient=found.id, label=found.name, encounter=asked.launch.encounter
+            )
+        if needs_patient(asked.scopes) and sign_in.patient is None:
+            if caller.account is None:
+                return steps.whom(stage, sign_in, "", (), "")
+            own = await run_in_threadpool(self._picker.own, caller.asker)
+            if own is None:
+                return self.end(sign_in, Denied("access_denied", "there is no record here"))
+            sign_in = self.go_on(sign_in, patient=own.id, label=own.name)
+        return steps.what(stage, sign_in)
+
+    async def _encounter_fits(self, sign_in: SignIn) -> bool:
+        launch = sign_in.asked.launch
+        if launch is None or launch.encounter is None:
+            return True
+        return await run_in_threadpool(
+            self._picker.has_encounter,
+            self._caller(sign_in).asker,
+            launch.encounter,
+            launch.patient or "",
+        )
+
+    def welcome(self, sign_in: SignIn, subject: str) -> Response:
+        """The member says who that is."""
+        services = self._services
+        with services.organisation.now() as now:
+            person = services.staff.get(subject, now.time)
+            if person is None:
+                return self.end(sign_in, Denied("access_denied", "not among the staff here"))
+            practitioner = person.practitioner
+            who = Identity(
+                signer=services.organisation.member,
+                kind="staff",
+                practitioner=None if practitioner is None else AccountId(practitioner),
+                role=person.role,
+                subject=subject,
+            )
+            if not is_in_good_standing(now.view, services.organisation.member, who):
+                return self.end(sign_in, Denied("access_denied", "not in good standing"))
+            asked = sign_in.asked.purpose
+            return self.again(
+                self.go_on(
+                    sign_in,
+                    identity=who,
+                    name=person.name,
+                    user=person.resource,
+                    signed_in=now.time,
+                    purpose=None if asked == OWN_PURPOSE else asked,
+                )
+            )
+
+    async def pick(self, sign_in: SignIn, said: dict[str, str]) -> Response:
+        services, asker = self._services, self._caller(sign_in).asker
+        if said.get("step") == "patient":
+        """Patients who match, or the one who was picked."""
+            found = await run_in_threadpool(self._picker.find, asker, said.get("patient", ""))
+            if found is not None:
+                return self.again(self.go_on(sign_in, patient=found.id, label=found.name))
+        text = said.get("text", "")[:64]
+        choices = await run_in_threadpool(self._picker.search, asker, text)
+        with services.organisation.now() as now:
+            client = services.clients.get(sign_in.asked.client, now.time)
+            stage = steps.Stage(
+                house=self.house(now),
+                member=services.organisation.member,
+                application="" if client is None else client.name,
+                action=f"{SIGN_IN}/{sign_in.id}",
+            )
+        note = "There is no such patient, or you may not see them for this purpose."
+        return steps.whom(stage, sign_in, text, choices, note)
+
+    def allow(self, sign_in: SignIn, chosen: Scopes) -> Response:
+        services, caller = self._services, self._caller(sign_in)
+        launch = tuple(one for one in sign_in.asked.scopes.extras if one in LAUNCH)
+        scopes = sign_in.asked.scopes.within(Scopes(chosen.granted, (*chosen.extras, *launch)))
+        scopes = grant_in_app(scopes, caller.identity.kind)
+        if not scopes.granted and "openid" not in scopes.extras:
+        """What was asked and chosen becomes a code."""
+            return self.end(sign_in, Denied("access_denied", "nothing was allowed"))
+        granted = Granted(
+            caller=replace(caller, scopes=scopes),
+            redirect_uri=sign_in.asked.redirect_uri,
+            challenge=sign_in.asked.challenge,
+            nonce=sign_in.asked.nonce,
+            signed_in=sign_in.signed_in,
+            family=new_token(),
+        )
+        now = services.organisation.clock()
+        code = services.sign_ins.give_code(granted, now)
+        services.sign_ins.end(sign_in, now)
+        asked = sign_in.asked
+        address = back_to(asked.redirect_uri, code=code, state=asked.state, iss=services.base_url)
+        return RedirectResponse(address, 303, headers=headers())
+
+    # --- small things ----------------------------------------------------------------------------
+
+    def _caller(self, sign_in: SignIn) -> Caller:
+        """Whoever signed in, with nothing granted yet."""
+        if sign_in.identity is None or sign_in.purpose is None:
+            raise LedgerError("nobody has signed in, or not said why")
+        return Caller(
+            identity=sign_in.identity,
+            purpose=sign_in.purpose,
+            scopes=Scopes(()),
+            client=sign_in.asked.client,
+            patient=sign_in.patient,
+            encounter=sign_in.encounter,
+            user=sign_in.user,
+        )
+
+    def go_on(self, sign_in: SignIn, **changed: Any) -> SignIn:  # Any: fields of SignIn
+        return self._services.sign_ins.go_on(sign_in, **changed)
+
+    def again(self, sign_in: SignIn) -> Response:
+        """Look at the page once more."""
+        return RedirectResponse(f"{SIGN_IN}/{sign_in.id}", 303, headers=headers())
+
+    def end(self, sign_in: SignIn, error: Denied) -> Response:
+        """It is over, and the application is told why."""
+        self._services.sign_ins.end(sign_in, self._services.organisation.clock())
+        return self.back(sign_in.asked.redirect_uri, sign_in.asked.state, error)
+
+    def back(self, redirect_uri: str, state: str, error: Denied) -> Response:
+        """Back to the application, without a code."""
+        said = {"error": error.error, "error_description": error.description}
+        said |= {"state": state} if state else {}
+        address = back_to(redirect_uri, **said, iss=self._services.base_url)
+        return RedirectResponse(address, 303, headers=headers())
+
+    def trouble(self, text: str, status: int = 400) -> Response:
+        """A page that says what is wrong; nothing is sent anywhere."""
+        return steps.trouble(self._services.organisation.member, text, status)
+
+    def house(self, now: Moment) -> str:
+        """The organisation's name."""
+        found = member_of(now.view, self._services.organisation.member)
+        return self._services.organisation.member if found is None else found.name

@@ -1,0 +1,148 @@
+"""The pages of one sign-in, step by step: who, why, about whom, and what is allowed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import urlsplit
+
+from starlette.responses import HTMLResponse
+
+from careledger.gateway.auth_flow import SignIn
+from careledger.gateway.auth_scopes import LAUNCH
+from careledger.gateway.pages.frame import form, page
+from careledger.gateway.pages.words import (
+    EXTRAS,
+    PURPOSES,
+    purpose_in_words,
+    scope_in_words,
+)
+
+POLL_S = 4
+"""How often the page with a patient's code looks whether it was approved."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Where a sign-in is shown: which organisation, which application, under which address."""
+
+    house: str
+    member: str
+    application: str
+    action: str
+    """Where the forms of this sign-in go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A patient who may be picked."""
+
+    id: str
+    name: str
+    born: str
+
+
+def who(
+    stage: Stage, sign_in: SignIn, *, staff: bool, patients: bool, provider: str
+) -> HTMLResponse:
+    """Who signs in: the staff at its provider, patients with their wallet."""
+    parts = [f"<p><strong>{escape(stage.application)}</strong> asks for access.</p>"]
+    if staff:
+        inner = '<button type="submit">Sign in as staff</button>'
+        parts.append("<h2>I work here</h2>" + form(stage.action, sign_in.form, "staff", inner))
+    if patients:
+        parts.append(
+            f"""<h2>I am a patient</h2>
+<p>Approve this sign-in with your wallet. It will ask you for this code:</p>
+<p class="code">{escape(sign_in.code)}</p>
+<p class="note">On the command line:
+<kbd>careledger wallet sign-in {escape(stage.member)} {escape(sign_in.code)}</kbd><br>
+Only enter a code that you see here, on a page you opened yourself. This page goes on by itself;
+if it does not, <a href="{escape(stage.action)}">continue here</a>.</p>"""
+        )
+    refresh = POLL_S if patients else 0
+    return page("Sign in", "".join(parts), house=stage.house, form_to=provider, refresh_s=refresh)
+
+
+def why(stage: Stage, sign_in: SignIn) -> HTMLResponse:
+    """Why somebody of the staff wants to look; nothing is chosen beforehand."""
+    rows = "".join(
+        f'<label class="row"><input type="radio" name="purpose" value="{code}" required>'
+        f"<strong>{escape(name)}</strong> <span>{escape(text)}</span></label>"
+        for code, (name, text) in PURPOSES.items()
+    )
+    inner = (
+        f"<fieldset><legend>What for?</legend>{rows}</fieldset>"
+        '<button type="submit">Continue</button>'
+    )
+    body = (
+        f"<p>You are {escape(sign_in.name)}. Every access is recorded with its purpose, and the "
+        "patient can see it.</p>" + form(stage.action, sign_in.form, "purpose", inner)
+    )
+    return page("Why do you need access?", body, house=stage.house)
+
+
+def whom(
+    stage: Stage, sign_in: SignIn, asked: str, found: Iterable[Choice], note: str
+) -> HTMLResponse:
+    """About which patient; only those whom this person may see for this purpose are found."""
+    search = (
+        '<label for="text">Name, birth date or record number</label>'
+        f'<input type="search" id="text" name="text" value="{escape(asked)}" minlength="2" '
+        'maxlength="64" required autofocus><button type="submit" class="second">Search</button>'
+    )
+    picks = "".join(
+        f'<button class="choice" name="patient" value="{escape(one.id)}">'
+        f"<strong>{escape(one.name)}</strong>"
+        f"{f' born {escape(one.born)}' if one.born else ''} · {escape(one.id)}</button>"
+        for one in found
+    )
+    body = form(stage.action, sign_in.form, "search", search)
+    if picks:
+        body += "<h2>Choose a patient</h2>" + form(stage.action, sign_in.form, "patient", picks)
+    elif note:
+        body += f'<p class="trouble" role="alert">{escape(note)}</p>'
+    return page("Which patient?", body, house=stage.house)
+
+
+def what(stage: Stage, sign_in: SignIn) -> HTMLResponse:
+    """What the application may do; each part can be left out."""
+    asked = sign_in.asked
+    rows = [(str(one), scope_in_words(one)) for one in asked.scopes.granted]
+    rows += [(one, EXTRAS[one]) for one in asked.scopes.extras if one not in LAUNCH]
+    boxes = "".join(
+        f'<label class="row"><input type="checkbox" name="scope" value="{escape(value)}" checked>'
+        f"{escape(words)}</label>"
+        for value, words in rows
+    )
+    about = f"<br>Patient: <strong>{escape(sign_in.label)}</strong>" if sign_in.label else ""
+    purpose = "" if sign_in.purpose is None else purpose_in_words(sign_in.purpose)
+    inner = (
+        f"<fieldset><legend>It may</legend>{boxes}</fieldset>"
+        '<button type="submit" name="answer" value="allow">Allow</button>'
+        '<button type="submit" name="answer" value="deny" class="second">Cancel</button>'
+    )
+    body = (
+        f"<p><strong>{escape(stage.application)}</strong> asks for access as you.</p>"
+        f"<p>You are: <strong>{escape(sign_in.name)}</strong>"
+        f"<br>Purpose: <strong>{escape(purpose)}</strong>{about}</p>"
+        + form(stage.action, sign_in.form, "answer", inner)
+        + '<p class="note">Whatever you allow here, the application sees no more than you may see. '
+        f"Afterwards you return to {escape(urlsplit(asked.redirect_uri).netloc or 'the app')}.</p>"
+    )
+    return page("Allow access?", body, house=stage.house, form_to=source_of(asked.redirect_uri))
+
+
+def trouble(house: str, text: str, status: int = 400) -> HTMLResponse:
+    """Something is wrong, and the application is not to be told."""
+    body = f'<p class="trouble" role="alert">{escape(text)}</p>'
+    return page("This does not work", body, house=house, status=status)
+
+
+def source_of(uri: str) -> str:
+    """A redirect address as Content-Security-Policy names it: an origin, or a scheme."""
+    parts = urlsplit(uri)
+    return (
+        f"{parts.scheme}://{parts.netloc}"
+        if parts.scheme in {"http", "https"}
+        else f"{parts.scheme}:"
+    )
