@@ -39,9 +39,9 @@ class Steps:
         self._services, self._picker = services, PatientPicker(services.exchange)
 
     async def page(self, sign_in: SignIn) -> Response:
+        """The page of the first question that is open."""
         services, asked = self._services, sign_in.asked
         with services.organisation.now() as now:
-        """The page of the first question that is open."""
             house, time = self.house(now), now.time
         client = services.clients.get(asked.client, time)
         if client is None:
@@ -129,9 +129,9 @@ class Steps:
             )
 
     async def pick(self, sign_in: SignIn, said: dict[str, str]) -> Response:
+        """Patients who match, or the one who was picked."""
         services, asker = self._services, self._caller(sign_in).asker
         if said.get("step") == "patient":
-        """Patients who match, or the one who was picked."""
             found = await run_in_threadpool(self._picker.find, asker, said.get("patient", ""))
             if found is not None:
                 return self.again(self.go_on(sign_in, patient=found.id, label=found.name))
@@ -149,12 +149,12 @@ class Steps:
         return steps.whom(stage, sign_in, text, choices, note)
 
     def allow(self, sign_in: SignIn, chosen: Scopes) -> Response:
+        """What was asked and chosen becomes a code."""
         services, caller = self._services, self._caller(sign_in)
         launch = tuple(one for one in sign_in.asked.scopes.extras if one in LAUNCH)
         scopes = sign_in.asked.scopes.within(Scopes(chosen.granted, (*chosen.extras, *launch)))
         scopes = grant_in_app(scopes, caller.identity.kind)
         if not scopes.granted and "openid" not in scopes.extras:
-        """What was asked and chosen becomes a code."""
             return self.end(sign_in, Denied("access_denied", "nothing was allowed"))
         granted = Granted(
             caller=replace(caller, scopes=scopes),
@@ -188,6 +188,7 @@ class Steps:
         )
 
     def go_on(self, sign_in: SignIn, **changed: Any) -> SignIn:  # Any: fields of SignIn
+        """Remember what is known now."""
         return self._services.sign_ins.go_on(sign_in, **changed)
 
     def again(self, sign_in: SignIn) -> Response:
