@@ -19,6 +19,8 @@ from careledger.vault.vault import Vault
 from . import world
 from .world import ANA, ANA_MRN, NOW, anything, arrival, deletion, observation, own
 
+STORES = world.BOTH
+
 DATA = observation("x")
 
 

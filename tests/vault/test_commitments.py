@@ -17,6 +17,8 @@ from careledger.vault.vault import Vault
 from . import world
 from .world import ANA, ANA_MRN, NOW, arrival, observation, own
 
+STORES = world.BOTH
+
 
 @pytest.fixture
 def vault(tmp_path: Path) -> Iterator[Vault]:

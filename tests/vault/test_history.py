@@ -18,6 +18,8 @@ from careledger.vault.vault import Vault
 from . import world
 from .world import ANA, ANA_MRN, BEN, BEN_MRN, NOW, arrival, deletion, observation, own
 
+STORES = world.BOTH
+
 A1C = terms.Provision(effect="permit", codes=(f"{world.LOINC}|4548-4",))
 
 

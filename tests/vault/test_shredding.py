@@ -25,6 +25,8 @@ from .world import (
     own,
 )
 
+STORES = world.BOTH
+
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:

@@ -13,6 +13,8 @@ from careledger.vault.rows import Rows, Step, Value
 from . import world
 from .world import ANA, ANA_MRN, BEN, BEN_MRN, NOW, anything, arrival, observation, own
 
+STORES = world.BOTH
+
 CAUGHT = (Tampered, CorruptStore, NotRegistered)
 
 

@@ -26,6 +26,8 @@ from careledger.vault.vault import Vault
 from . import world
 from .world import ANA, ANA_MRN, BEN, BEN_MRN, NOW, anything, arrival, deletion, observation, own
 
+STORES = world.BOTH
+
 
 @pytest.fixture
 def vault(tmp_path: Path) -> Iterator[Vault]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 from careledger.fhir.index import Facts, extract
@@ -12,10 +13,10 @@ from careledger.mechanisms import terms
 from careledger.mechanisms.policy import Basis, Permit, Use, decided, own_access
 from careledger.vault import schema
 from careledger.vault.deposit import Arrival
-from careledger.vault.files import VaultFiles
 from careledger.vault.index import Entry
 from careledger.vault.keystore import FileKeyStore
 from careledger.vault.objects import PatientRef
+from careledger.vault.postgres import PostgresPlace, PostgresRows
 from careledger.vault.rows import Rows, SqliteRows
 from careledger.vault.shredding import Shredded
 from careledger.vault.vault import Vault
@@ -26,6 +27,8 @@ ANA, BEN = AccountId("@" + "a" * 26), AccountId("@" + "b" * 26)
 ANA_MRN, BEN_MRN = "MRN-000-4711", "MRN-000-0815"
 NOW = 1_790_000_000
 LOINC = "http://loinc.org"
+BOTH = ("sqlite", "postgres")
+_conninfo: list[str] = []
 
 
 def account(number: int) -> AccountId:
@@ -48,14 +51,26 @@ def vault(directory: Path, *, index_bytes: int = 10_000_000) -> Iterator[Vault]:
 
 @contextmanager
 def rows(directory: Path) -> Iterator[tuple[Rows, Rows]]:
-    """The two files of the vault."""
-    files = VaultFiles.under(directory)
-    data, keys = SqliteRows(files.data, schema.DATA), SqliteRows(files.keys, schema.KEYS)
+    """The two files of the vault, or its two schemas."""
+    data, keys = rows_at(directory, "vault", schema.DATA), rows_at(directory, "keys", schema.KEYS)
     try:
         yield data, keys
     finally:
         data.close()
         keys.close()
+
+
+def rows_at(directory: Path, name: str, tables: Sequence[str]) -> Rows:
+    """One of the two."""
+    if _conninfo:
+        schema = f"{name}_{sha256(bytes(directory)).hexdigest()[:16]}"
+        return PostgresRows(PostgresPlace(_conninfo[0], schema), tables)
+    return SqliteRows(directory / f"{name}.sqlite", tables)
+
+
+def in_postgres(conninfo: str | None) -> None:
+    """From now on vaults are in that database; with None, in files."""
+    _conninfo[:] = [] if conninfo is None else [conninfo]
 
 
 def observation(id_: str, code: str = "4548-4", value: str = "7.2", **more: object) -> bytes:

@@ -189,8 +189,8 @@ class Depositor:
             some = names[start : start + _NAMES_AT_ONCE]
             marks = ", ".join("?" * len(some))
             for name, version, patient in self._rows.read(
-                f"SELECT name, max(version), min(patient) FROM objects WHERE name IN ({marks}) "  # noqa: S608 - only question marks
-                "GROUP BY name",
+                f"SELECT name, max(version), patient FROM objects WHERE name IN ({marks}) "  # noqa: S608 - only question marks
+                "GROUP BY name, patient",
                 some,
             ):
                 found[BlindName(name)] = _Newest(version, PatientRef(patient))

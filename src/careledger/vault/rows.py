@@ -1,7 +1,7 @@
 """The few things the vault asks of a database, so that another one can stand behind it.
 
-`write` is the only way anything becomes durable: every step or none. SQLite is here; PostgreSQL
-needs the same five methods, `BYTEA` for `BLOB` and `$1` for `?`.
+`write` is the only way anything becomes durable: every step or none. SQLite is here, PostgreSQL in
+`postgres`; statements are those of SQLite that both understand.
 """
 
 import os
