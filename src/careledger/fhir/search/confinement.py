@@ -58,5 +58,5 @@ def _named(
     if not all(names_the_owner(type_, condition.code, indexed) for type_ in types):
         return None
     operands = [one for one in condition.operands if isinstance(one, ReferenceOperand)]
-    named = frozenset(one.id for one in operands if one.type == "Patient" and not one.url)
-    return named if all(one.id in named for one in operands) else None
+    everywhere = any(one.type != "Patient" or one.url for one in operands)
+    return None if everywhere else frozenset(one.id for one in operands)

@@ -35,6 +35,7 @@ _LEGAL: Final[Mapping[Kind, frozenset[str]]] = {
     "composite": frozenset({"missing"}),
     "special": frozenset(),
 }
+_OF_IDS: Final = frozenset({"missing", "not"})
 _UNANSWERED: Final = {
     "_text": "a search without _text: the words of narratives are not indexed",
     "_content": "a search without _content: the words of resources are not indexed",
@@ -63,6 +64,10 @@ def known(types: tuple[str, ...], indexed: IndexSet) -> Mapping[str, Parameter]:
         for code, parameter in first.items()
         if all(code in other and _alike(parameter, other[code]) for other in every)
     }
+
+
+def _legal(parameter: Parameter) -> frozenset[str]:
+    return _OF_IDS if parameter.code == "_id" else _LEGAL[parameter.kind]
 
 
 def _alike(one: Parameter, other: Parameter) -> bool:
@@ -113,12 +118,8 @@ class Reader:
         type_ = ""
         if colon and parameter.kind == "reference" and modifier in MODULES:
             type_ = self._target(parameter, modifier)
-        elif colon and (
-            modifier not in _LEGAL[parameter.kind]
-            or (code == "_id" and modifier not in ("missing", "not"))
-        ):
-            legal = sorted(_LEGAL[parameter.kind])
-            raise UnknownParameter(f"no modifier but {', '.join(legal)} here", self.name)
+        elif colon and modifier not in (legal := _legal(parameter)):
+            raise UnknownParameter(f"no modifier but {', '.join(sorted(legal))} here", self.name)
         if modifier == "missing":
             return Criterion(code, parameter.kind, "missing", (), self._boolean(value))
         asked = cast("Modifier", modifier if modifier in _MODIFIERS else "")

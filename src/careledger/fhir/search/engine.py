@@ -15,7 +15,7 @@ from careledger.fhir.errors import BadParameterValue, Issue
 from careledger.fhir.search.confinement import is_clinical
 from careledger.fhir.search.graph import Graph, Node, Test
 from careledger.fhir.search.include import Name, included, local_names, references
-from careledger.fhir.search.match import NoTerminology, Terminology, compiled
+from careledger.fhir.search.match import compiled
 from careledger.fhir.search.query import (
     MAXIMUM_COUNT,
     Chain,
@@ -27,6 +27,7 @@ from careledger.fhir.search.query import (
     Search,
 )
 from careledger.fhir.search.sorting import Comparable, Order
+from careledger.fhir.search.token_match import NoTerminology, Terminology
 
 DEFAULT_COUNT: Final = 100
 FAR_FIRST: Final = 8
@@ -104,9 +105,8 @@ class _Run:
         self._graph, self._terminology = graph, terminology
         self._tests: dict[Condition, Test] = {}
         self._ends: dict[Chain, frozenset[Name]] = {}
-        self._sources: dict[Has, frozenset[Name]] = {}
+        self._sources: dict[tuple[Has, frozenset[str] | None], frozenset[Name]] = {}
         self._nodes: dict[Name, Node | None] = {}
-        self._held: dict[tuple[Condition, Name], bool] = {}
 
     def all(self, search: Search) -> Iterator[Node]:
         """Yield what a search matches."""
@@ -179,38 +179,39 @@ class _Run:
         return self._ends[chain]
 
     def _by_reference(self, chain: Chain) -> Test:
-        """Follow each reference of a node."""
-        ways = dict(chain.ways)
+        """Follow each reference of a node; each end is looked at once."""
+        ways = {type_: self._test(condition) for type_, condition in chain.ways}
+        held: dict[Name, bool] = {}
 
         def test(node: Node) -> bool:
             for name in local_names(references(node, chain.code)):
-                if name[0] in ways and self._holds(ways[name[0]], name):
+                if name not in held:
+                    held[name] = name[0] in ways and self._holds(ways[name[0]], name)
+                if held[name]:
                     return True
             return False
 
         return test
 
-    def _holds(self, condition: Condition, name: Name) -> bool:
-        asked = condition, name
-        if asked not in self._held:
-            if name not in self._nodes:
-                self._nodes[name] = self._graph.get(*name)
-            node = self._nodes[name]
-            self._held[asked] = node is not None and self._test(condition)(node)
-        return self._held[asked]
+    def _holds(self, test: Test, name: Name) -> bool:
+        if name not in self._nodes:
+            self._nodes[name] = self._graph.get(*name)
+        node = self._nodes[name]
+        return node is not None and test(node)
 
     # --- _has ----------------------------------------------------------------------------------
 
     def _has(self, has: Has, patients: frozenset[str] | None) -> Callable[[Node], bool]:
         """A test of whether a node is among those that the sources refer to."""
-        if has not in self._sources:
-            confined = patients if is_clinical(has.source) else None
-            self._sources[has] = frozenset(
+        confined = patients if is_clinical(has.source) else None
+        asked = has, confined
+        if asked not in self._sources:
+            self._sources[asked] = frozenset(
                 name
                 for source in self._of(has.source, (has.condition,), confined)
                 for name in local_names(references(source, has.code))
             )
-        names = self._sources[has]
+        names = self._sources[asked]
         return lambda node: (node.type, node.id) in names
 
 

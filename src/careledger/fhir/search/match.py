@@ -3,11 +3,10 @@
 `compiled` turns a criterion into a function that is pure and cheap, for use on many resources.
 """
 
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, Protocol  # Any: each kind of parameter has values of its own type
+from collections.abc import Callable
+from typing import Any  # Any: each kind of parameter has values of its own type
 
 from careledger.fhir.dates import Span
-from careledger.fhir.errors import BadParameterValue, UnknownParameter
 from careledger.fhir.search.folding import fold
 from careledger.fhir.search.graph import Node, Test
 from careledger.fhir.search.numbers import accepts
@@ -25,39 +24,10 @@ from careledger.fhir.search.query import (
     UriOperand,
 )
 from careledger.fhir.search.table import Kind
-from careledger.fhir.search.values import QuantityValue, ReferenceValue, TokenValue, Values
+from careledger.fhir.search.token_match import Terminology, token_acceptor, tokens
+from careledger.fhir.search.values import QuantityValue, ReferenceValue, Values
 
 Accepts = Callable[[Any], bool]
-
-
-class Terminology(Protocol):
-    """What is known of code systems and value sets."""
-
-    def value_set(self, url: str) -> Collection[tuple[str, str]] | None:
-        """System and code of every member; None if the set is not known in full."""
-        ...
-
-    def below(self, system: str, code: str) -> Collection[tuple[str, str]] | None:
-        """The code and what it subsumes; None if the code system is not known."""
-        ...
-
-    def above(self, system: str, code: str) -> Collection[tuple[str, str]] | None:
-        """The code and what subsumes it; None if the code system is not known."""
-        ...
-
-
-class NoTerminology:
-    """A server that knows no code systems."""
-
-    def value_set(self, url: str) -> Collection[tuple[str, str]] | None:  # noqa: ARG002
-        """None is known."""
-        return None
-
-    def below(self, system: str, code: str) -> Collection[tuple[str, str]] | None:  # noqa: ARG002
-        """None is known."""
-        return None
-
-    above = below
 
 
 def compiled(criterion: Criterion, terminology: Terminology) -> Test:
@@ -119,9 +89,9 @@ def _acceptor(criterion: Criterion, terminology: Terminology) -> Accepts:
     """One function for all operands; it is asked of each value."""
     operands, modifier = criterion.operands, criterion.modifier
     if criterion.kind == "token":
-        return _token_acceptor(criterion, terminology)
+        return token_acceptor(criterion, terminology)
     if criterion.kind == "reference" and modifier == "identifier":
-        inner = _tokens(one for one in operands if isinstance(one, TokenOperand))
+        inner = tokens(one for one in operands if isinstance(one, TokenOperand))
         return lambda value: value.identifier is not None and inner(value.identifier)
     if criterion.kind == "composite":
         return _any([_composite(one) for one in operands if isinstance(one, CompositeOperand)])
@@ -139,7 +109,7 @@ def _one(operand: Operand, modifier: Modifier = "") -> Accepts:  # noqa: PLR0911
         case StringOperand():
             return _string(operand, modifier)
         case TokenOperand():
-            return _tokens([operand])
+            return tokens([operand])
         case ReferenceOperand():
             return lambda value: _refers(operand, value)
         case DateOperand():
@@ -248,64 +218,3 @@ def _is_canonical(operand: ReferenceOperand, value: ReferenceValue) -> bool:
     if operand.version:
         return operand.url == url and operand.version == version
     return operand.url in (value.url, url)
-
-
-# --- tokens ------------------------------------------------------------------------------------
-
-
-def _token_acceptor(criterion: Criterion, terminology: Terminology) -> Accepts:
-    operands = [one for one in criterion.operands if isinstance(one, TokenOperand)]
-    match criterion.modifier:
-        case "text":
-            wanted = tuple(fold(one.code or "") for one in operands)
-            return lambda value: bool(value.text) and fold(value.text).startswith(wanted)
-        case "in" | "not-in":
-            sets = [terminology.value_set(one.code or "") for one in operands]
-            return _members(sets, criterion.code, "a value set whose codes are all known here")
-        case "below" | "above":
-            related = terminology.below if criterion.modifier == "below" else terminology.above
-            sets = [related(*_coding(one, criterion.code)) for one in operands]
-            return _members(sets, criterion.code, "a code of a code system that is known here")
-        case _:
-            return _tokens(operands)
-
-
-def _coding(operand: TokenOperand, code: str) -> tuple[str, str]:
-    if not operand.system or not operand.code:
-        raise BadParameterValue("system|code", code)
-    return operand.system, operand.code
-
-
-def _members(sets: list[Collection[tuple[str, str]] | None], code: str, expected: str) -> Accepts:
-    every: set[tuple[str, str]] = set()
-    for members in sets:
-        if members is None:
-            raise UnknownParameter(expected, code)
-        every.update(members)
-    known = frozenset(every)
-    bare = frozenset(member for _, member in known)
-    return lambda value: (value.system, value.code) in known if value.system else value.code in bare
-
-
-def _tokens(operands: Iterable[TokenOperand]) -> Accepts:
-    """With a system, codes are compared as written; without one, whatever their case."""
-    pairs: set[tuple[str, str]] = set()
-    systems: set[str] = set()
-    codes: set[str] = set()
-    for one in operands:
-        if one.system is None:
-            codes.add((one.code or "").casefold())
-        elif one.code is None:
-            systems.add(one.system)
-        else:
-            pairs.add((one.system, one.code))
-
-    def test(value: TokenValue) -> bool:
-        system, code = value[0], value[1]
-        return (
-            (system, code) in pairs
-            or (bool(codes) and code.casefold() in codes)
-            or system in systems
-        )
-
-    return test

@@ -78,12 +78,12 @@ def _raw(node: Node, key: SortKey) -> Raw:
         return None
     choose = max if key.descending else min
     if key.kind in ("number", "quantity"):
-        texts = [one if isinstance(one, str) else one.value for one in values]
-        return choose(
-            (text for text in texts if decimal(text) is not None), key=_number, default=""
-        )
-    raws = [_text(key.kind, one) for one in values]
-    return choose(raws)
+        texts = (one if isinstance(one, str) else one.value for one in values)
+        known = [text for text in texts if decimal(text) is not None]
+        number: str | None = choose(known, key=_number, default=None)
+        return number
+    raw: Raw = choose(_text(key.kind, one) for one in values)
+    return raw
 
 
 def _text(kind: Kind, value: Any) -> Any:  # Any: see above

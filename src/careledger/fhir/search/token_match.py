@@ -1,0 +1,105 @@
+"""Whether a token, a code with its system, is what was asked for (FHIR R4 3.1.1.4.10)."""
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
+
+from careledger.fhir.errors import BadParameterValue, UnknownParameter
+from careledger.fhir.search.folding import fold
+from careledger.fhir.search.query import Criterion, TokenOperand
+from careledger.fhir.search.values import TokenValue
+
+Accepts = Callable[[TokenValue], bool]
+
+
+class Terminology(Protocol):
+    """What is known of code systems and value sets."""
+
+    def value_set(self, url: str) -> Collection[tuple[str, str]] | None:
+        """System and code of every member; None if the set is not known in full."""
+        ...
+
+    def below(self, system: str, code: str) -> Collection[tuple[str, str]] | None:
+        """The code and what it subsumes; None if the code system is not known."""
+        ...
+
+    def above(self, system: str, code: str) -> Collection[tuple[str, str]] | None:
+        """The code and what subsumes it; None if the code system is not known."""
+        ...
+
+
+class NoTerminology:
+    """A server that knows no code systems."""
+
+    def value_set(self, url: str) -> Collection[tuple[str, str]] | None:  # noqa: ARG002
+        """None is known."""
+        return None
+
+    def below(self, system: str, code: str) -> Collection[tuple[str, str]] | None:  # noqa: ARG002
+        """None is known."""
+        return None
+
+    above = below
+
+
+def token_acceptor(criterion: Criterion, terminology: Terminology) -> Accepts:
+    """Return the function that says whether a token is one of those asked for.
+
+    Raises:
+        BadParameterValue: no system and code where both are needed.
+        UnknownParameter: a value set or a code system that is not known here.
+    """
+    operands = [one for one in criterion.operands if isinstance(one, TokenOperand)]
+    match criterion.modifier:
+        case "text":
+            wanted = tuple(fold(one.code or "") for one in operands)
+            return lambda value: bool(value.text) and fold(value.text).startswith(wanted)
+        case "in" | "not-in":
+            sets = [terminology.value_set(one.code or "") for one in operands]
+            return _members(sets, criterion.code, "a value set whose codes are all known here")
+        case "below" | "above":
+            related = terminology.below if criterion.modifier == "below" else terminology.above
+            sets = [related(*_coding(one, criterion.code)) for one in operands]
+            return _members(sets, criterion.code, "a code of a code system that is known here")
+        case _:
+            return tokens(operands)
+
+
+def _coding(operand: TokenOperand, code: str) -> tuple[str, str]:
+    if not operand.system or not operand.code:
+        raise BadParameterValue("system|code", code)
+    return operand.system, operand.code
+
+
+def _members(sets: list[Collection[tuple[str, str]] | None], code: str, expected: str) -> Accepts:
+    every: set[tuple[str, str]] = set()
+    for members in sets:
+        if members is None:
+            raise UnknownParameter(expected, code)
+        every.update(members)
+    known = frozenset(every)
+    bare = frozenset(member for _, member in known)
+    return lambda value: (value.system, value.code) in known if value.system else value.code in bare
+
+
+def tokens(operands: Iterable[TokenOperand]) -> Accepts:
+    """With a system, codes are compared as written; without one, whatever their case."""
+    pairs: set[tuple[str, str]] = set()
+    systems: set[str] = set()
+    codes: set[str] = set()
+    for one in operands:
+        if one.system is None:
+            codes.add((one.code or "").casefold())
+        elif one.code is None:
+            systems.add(one.system)
+        else:
+            pairs.add((one.system, one.code))
+
+    def test(value: TokenValue) -> bool:
+        system, code = value[0], value[1]
+        return (
+            (system, code) in pairs
+            or (bool(codes) and code.casefold() in codes)
+            or system in systems
+        )
+
+    return test
