@@ -10,11 +10,15 @@ from careledger.gateway import (
     auth_routes,
     desk,
     exchange_routes,
+    fhir_batch,
     fhir_capability,
+    fhir_everything,
     fhir_federated,
+    fhir_history,
     fhir_read,
     fhir_remote,
     fhir_search,
+    fhir_validate,
     fhir_write,
 )
 from careledger.gateway.auth_id_token import IdTokens
@@ -55,7 +59,11 @@ def gateway_app(
         *fhir_capability.routes(services),
         *fhir_federated.routes(services),
         *fhir_remote.routes(services),
+        *fhir_validate.routes(services),
+        *fhir_everything.routes(services),
+        *fhir_history.routes(services),
         *fhir_read.routes(services),
+        *fhir_batch.routes(services),
         *fhir_write.routes(services),
         *fhir_search.routes(services),
     ]
