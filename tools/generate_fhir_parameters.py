@@ -6,9 +6,10 @@ the types, so that a path ends in a known datatype and a choice is the list of i
 
 One line per parameter: code, kind, the last part of its canonical URL, targets (`*`: any type,
 `-`: none), paths. A path is JSON names joined by dots; `*` marks an array, `[a=b]` keeps elements
-whose `a` is `b`, `[is=T]` references to T, `[0]` the first; the datatype stands after the colon, for
-a code with the system that its binding implies. A composite's paths lead to its anchors (`.`: the
-resource); a line for each component follows, with paths from the anchor or, after `/`, the resource.
+whose `a` is `b`, `[is=T]` references to T, `[0]` the first; the datatype stands after the colon,
+for a code with the system that its binding implies. A composite's paths lead to its anchors (`.`:
+the resource); a line for each component follows, with paths from the anchor or, after `/`, from the
+resource.
 """
 
 import re
@@ -42,7 +43,7 @@ DECEASED = "Patient.deceased.exists() and Patient.deceased != false"
 SWAPPED = "DocumentReference-relationship"
 """R4 gives each of its components the definition of the other."""
 MANY_TYPES = 140
-FHIR = "http://hl7.org/fhir/StructureDefinition/"
+EXTENSIONS = "http://hl7.org/fhir/StructureDefinition"
 
 
 class Extra(NamedTuple):
@@ -60,20 +61,21 @@ EXTRAS = (
         "diagnosticreport-genetic-DiagnosticReport-assessed-condition",
         "reference",
         "DiagnosticReport",
-        f"extension*[url={FHIR}DiagnosticReport-geneticsAssessedCondition].valueReference:Reference",
+        f"extension*[url={EXTENSIONS}/DiagnosticReport-geneticsAssessedCondition]"
+        ".valueReference:Reference",
         "Condition",
     ),
     Extra(
         "observation-genetic-Observation-gene-identifier",
         "token",
         "Observation",
-        f"extension*[url={FHIR}observation-geneticsGene].valueCodeableConcept:CodeableConcept",
+        f"extension*[url={EXTENSIONS}/observation-geneticsGene].valueCodeableConcept:CodeableConcept",
     ),
     Extra(
         "patient-extensions-Patient-mothersMaidenName",
         "string",
         "Patient",
-        f"extension*[url={FHIR}patient-mothersMaidenName].valueString:string",
+        f"extension*[url={EXTENSIONS}/patient-mothersMaidenName].valueString:string",
     ),
 )
 """Those whose extension R4 defines and whose code is the end of their id."""
