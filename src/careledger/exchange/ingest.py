@@ -9,27 +9,37 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from typing import Final, TypeVar
 
+from careledger.exchange.arriving import arrival_of
 from careledger.exchange.batching import Batcher
+from careledger.exchange.checking import Checked, ordered, prepare
 from careledger.exchange.directory import Directory
 from careledger.exchange.enrolling import enrol
 from careledger.exchange.organisation import Organisation
 from careledger.exchange.outcome import (
-    Conflict,
     IdTaken,
     NobodysRecord,
     Outcome,
     only_patient,
     outcome_of,
 )
-from careledger.exchange.plan import Checked, Plan, Planned, ordered, plan, prepare
+from careledger.exchange.plan import Conflict, Plan, Planned, plan
+from careledger.exchange.writer import (
+    KEEPER,
+    Finding,
+    Writer,
+    finding,
+    is_unquiet_reference,
+    needs_quiet,
+)
 from careledger.fhir.bundle import Bundle, Entry, parse_bundle
 from careledger.fhir.errors import DanglingReference, FhirError
+from careledger.ledger.record import Instant
 from careledger.vault.bounded import Bounded
-from careledger.vault.deposit import DIRECTORY_TYPES, Arrival, Stored
+from careledger.vault.deposit import Arrival, Stored
 from careledger.vault.errors import NoOwner, NotRegistered, VersionConflict, WrongOwner
-from careledger.vault.objects import DIRECTORY, PatientRef
 
 AHEAD: Final = 4
 """So many bundles are in work at once."""
@@ -65,11 +75,22 @@ class Ingestion:
         task = asyncio.create_task(self._elsewhere(parse_bundle, data))
         return await self._in_turn(task)
 
-    async def take(self, bundle: Bundle) -> list[Outcome]:
-        """Like `bundle`, for one that has been taken apart."""
+    async def take(self, bundle: Bundle, writer: Writer = KEEPER) -> list[Outcome]:
+        """Like `bundle`, for one that has been taken apart, as `writer` may."""
         parsed = asyncio.get_running_loop().create_future()
         parsed.set_result(bundle)
-        return await self._in_turn(parsed)
+        return await self._in_turn(parsed, writer)
+
+    async def one(self, entry: Entry, writer: Writer = KEEPER) -> Outcome:
+        """Do what one request asks.
+
+        Raises:
+            FhirError: it is refused.
+        """
+        (outcome,) = await self.take(Bundle("batch", (entry,)), writer)
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome
 
     async def stream(self, bundles: Iterable[bytes]) -> AsyncIterator[list[Outcome] | FhirError]:
         """Take many bundles in, in order; some are taken apart while others are stored."""
@@ -81,56 +102,11 @@ class Ingestion:
         while ahead:
             yield await ahead.popleft()
 
-    async def put(
-        self,
-        data: bytes,
-        *,
-        type: str,  # noqa: A002 - the word FHIR has for it
-        id: str | None = None,  # noqa: A002
-        if_match: int | None = None,
-        if_none_exist: str | None = None,
-    ) -> Outcome:
-        """Create a resource, or store a version of the one with this id.
-
-        Raises:
-            FhirError: it is refused.
-        """
-        entry = Entry(
-            position=0,
-            full_url=None,
-            method="POST" if id is None else "PUT",
-            url=type if id is None else f"{type}/{id}",
-            type=type,
-            id=id,
-            if_none_exist=if_none_exist,
-            if_match=None if if_match is None else f'W/"{if_match}"',
-            resource=data,
-        )
-        return await self._one(entry)
-
-    async def delete(self, type_: str, id_: str) -> Outcome:
-        """Delete a resource; its versions stay in the vault.
-
-        Raises:
-            FhirError: there is none.
-        """
-        url = f"{type_}/{id_}"
-        entry = Entry(
-            position=0, full_url=None, method="DELETE", url=url, type=type_, id=id_, resource=None
-        )
-        return await self._one(entry)
-
     async def settled(self) -> None:
         """Wait until all that was taken in is in a batch on the ledger."""
         await self._batcher.settled()
 
     # --- steps -------------------------------------------------------------------------------
-
-    async def _one(self, entry: Entry) -> Outcome:
-        (outcome,) = await self.take(Bundle("batch", (entry,)))
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome
 
     async def _taken(self, data: bytes) -> list[Outcome] | FhirError:
         try:
@@ -138,88 +114,122 @@ class Ingestion:
         except FhirError as error:
             return error
 
-    async def _in_turn(self, parsed: asyncio.Future[Bundle]) -> list[Outcome]:
+    async def _in_turn(
+        self, parsed: asyncio.Future[Bundle], writer: Writer = KEEPER
+    ) -> list[Outcome]:
         """Plan in turn and store in turn; what is costly in between overlaps.
 
-        A plan looks only at the directory. So whoever changes that is waited for.
+        A plan looks only at the directory: whoever changes that is waited for. One that looks
+        further waits until all before it is stored, and what comes after waits for it.
         """
         async with self._room:
             async with self._turn:
                 bundle = await parsed
                 before, done = self._last, asyncio.Event()
-                planned = plan(bundle, self._directory)
+                alone = self._looks_further(bundle)
+                if alone:
+                    await before.wait()
+                planned = self._plan(bundle, writer)
                 self._last = done
-                if planned.changes_directory:
-                    return await self._finish(bundle, planned, before, done)
-            return await self._finish(bundle, planned, before, done)
+                if alone or planned.changes_directory:
+                    return await self._finish(bundle, planned, writer, before, done)
+            return await self._finish(bundle, planned, writer, before, done)
+
+    def _looks_further(self, bundle: Bundle) -> bool:
+        known = self._directory
+        return any(
+            one.method == "PATCH"
+            or needs_quiet(one.type, one.condition or one.if_none_exist, known)
+            or any(is_unquiet_reference(each, known) for each in one.references)
+            for one in bundle.entries
+        )
+
+    def _plan(self, bundle: Bundle, writer: Writer, *, fresh: bool = False) -> Plan:
+        with self._finding(writer) as found:
+            return plan(bundle, found, fresh=fresh)
+
+    def _finding(self, writer: Writer) -> AbstractContextManager[Finding]:
+        organisation = self._organisation
+        return finding(writer, self._directory, organisation.vault, organisation.clock())
 
     async def _finish(
-        self, bundle: Bundle, planned: Plan, before: asyncio.Event, done: asyncio.Event
+        self,
+        bundle: Bundle,
+        planned: Plan,
+        writer: Writer,
+        before: asyncio.Event,
+        done: asyncio.Event,
     ) -> list[Outcome]:
         try:
             try:
-                return await self._store(planned, before)
+                return await self._store(planned, writer, before)
             except IdTaken:
-                fresh = plan(bundle, self._directory, fresh=True)
-                return await self._store(fresh, before)
+                fresh = self._plan(bundle, writer, fresh=True)
+                return await self._store(fresh, writer, before)
         finally:
             await before.wait()
             done.set()
 
-    async def _store(self, planned: Plan, before: asyncio.Event) -> list[Outcome]:
+    async def _store(self, planned: Plan, writer: Writer, before: asyncio.Event) -> list[Outcome]:
         """Check, enrol who is new, and, once what came before is stored, store."""
         checked = await self._elsewhere(prepare, planned)
         doing = ordered(planned, checked)
         if planned.type == "transaction":
-            await self._check_references(doing, before)
+            await self._check_references(doing, writer, before)
         await self._enrol(doing)
         await before.wait()
         done: dict[int, Stored | FhirError] = {}
         arrivals: list[tuple[int, Arrival]] = []
-        local = only_patient(doing)
-        fallback = None if local is None else self._organisation.vault.patient(local)
+        vault, only = self._organisation.vault, only_patient(doing)
+        with self._finding(writer) as found:
+            for one, resource in doing:
+                try:
+                    arrival = arrival_of(vault, one, resource, only, found)
+                    arrivals.append((one.entry.position, arrival))
+                except FhirError as error:
+                    if planned.type == "transaction":
+                        raise error.under(one.entry.place) from None
+                    done[one.entry.position] = error
+        at = self._organisation.clock()
+        done |= await self._put(arrivals, at, whole=planned.type == "transaction")
         for one, resource in doing:
-            try:
-                arrivals.append((one.entry.position, self._arrival(one, resource, fallback)))
-            except FhirError as error:
-                if planned.type == "transaction":
-                    raise error.under(one.entry.place) from None
-                done[one.entry.position] = error
-        done |= await self._put(arrivals, whole=planned.type == "transaction")
-        for one, resource in doing:
-            if resource is not None and isinstance(done.get(one.entry.position), Stored):
+            if not isinstance(done.get(one.entry.position), Stored):
+                continue
+            if resource is not None:
                 self._directory.add(resource.facts)
+            else:
+                self._directory.drop(one.entry.type, one.id or "")
+                self._known.drop(one.target or "")
         self._batcher.wake()
         return [
-            outcome_of(one, outcome if isinstance(outcome, FhirError) else done.get(position))
-            for position, (one, outcome) in enumerate(zip(planned.entries, checked, strict=True))
+            outcome_of(one, ready, done.get(position), at)
+            for position, (one, ready) in enumerate(zip(planned.entries, checked, strict=True))
         ]
 
     async def _put(
-        self, arrivals: Sequence[tuple[int, Arrival]], *, whole: bool
+        self, arrivals: Sequence[tuple[int, Arrival]], at: Instant, *, whole: bool
     ) -> dict[int, Stored | FhirError]:
         """Store all; where a batch fails as a whole, each on its own."""
         try:
-            stored = await self._write([arrival for _, arrival in arrivals])
+            stored = await self._write([arrival for _, arrival in arrivals], at)
         except IdTaken:
             raise
         except FhirError:
             if whole:
                 raise
         else:
-            return {at: one for (at, _), one in zip(arrivals, stored, strict=True)}
+            return {place: one for (place, _), one in zip(arrivals, stored, strict=True)}
         done: dict[int, Stored | FhirError] = {}
-        for at, arrival in arrivals:
+        for position, arrival in arrivals:
             try:
-                (done[at],) = await self._write([arrival])
+                (done[position],) = await self._write([arrival], at)
             except FhirError as error:
-                done[at] = error
+                done[position] = error
         return done
 
-    async def _write(self, arrivals: Sequence[Arrival]) -> list[Stored]:
-        organisation = self._organisation
+    async def _write(self, arrivals: Sequence[Arrival], at: Instant) -> list[Stored]:
         try:
-            return await asyncio.to_thread(organisation.vault.put, arrivals, organisation.clock())
+            return await asyncio.to_thread(self._organisation.vault.put, arrivals, at)
         except VersionConflict as error:
             if error.expected == 0:
                 raise IdTaken from error
@@ -242,49 +252,29 @@ class Ingestion:
             if unknown:
                 await enrol(self._organisation, unknown)
 
-    def _arrival(
-        self, one: Planned, resource: Checked | None, fallback: PatientRef | None
-    ) -> Arrival:
-        id_ = one.id or ""
-        if resource is None:
-            owner = self._organisation.vault.owner(one.entry.type, id_)
-            if owner is None:
-                raise Conflict("a resource that is there")
-            patient = None if owner.patient == DIRECTORY else owner.patient
-            return Arrival(patient, one.entry.type, id_, b"", None, one.if_version)
-        patient = self._patient(resource, fallback)
-        return Arrival(patient, one.entry.type, id_, resource.data, resource.facts, one.if_version)
-
-    def _patient(self, resource: Checked, fallback: PatientRef | None) -> PatientRef | None:
-        """Whose the resource is: its first patient who is one here."""
-        facts = resource.facts
-        for local in facts.patients:
-            ref = self._organisation.vault.patient(local)
-            if ref is not None:
-                return ref
-        if facts.type in DIRECTORY_TYPES and not facts.patients:
-            return None
-        if fallback is not None and not facts.patients:
-            return fallback
-        raise NobodysRecord("a patient of this organisation")
-
     async def _check_references(
-        self, doing: Sequence[tuple[Planned, Checked | None]], before: asyncio.Event
+        self,
+        doing: Sequence[tuple[Planned, Checked | None]],
+        writer: Writer,
+        before: asyncio.Event,
     ) -> None:
-        """A transaction may refer to nothing that is not there."""
+        """A transaction may refer to nothing that is not there, or may not be seen."""
         for one, resource in doing:
             for target in resource.refers_to if resource is not None else ():
-                if self._is_there(target):
+                if self._is_there(target, writer):
                     continue
                 await before.wait()  # it may be of a bundle that is being stored
-                if not self._is_there(target):
+                if not self._is_there(target, writer):
                     place = f"{one.entry.place}.resource"
                     raise DanglingReference("references to what is there", place)
 
-    def _is_there(self, target: str) -> bool:
+    def _is_there(self, target: str, writer: Writer) -> bool:
+        type_, _, id_ = target.partition("/")
+        if not writer.keeps_records:
+            with self._finding(writer) as found:
+                return found.may_refer_to(type_, id_)
         if self._known.get(target):
             return True
-        type_, _, id_ = target.partition("/")
         if self._organisation.vault.owner(type_, id_) is None:
             return False
         self._known.put(target, value=True)

@@ -1,18 +1,12 @@
 """What became of what was taken in, entry by entry, and why something was not."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from careledger.exchange.plan import Checked, Planned
+from careledger.exchange.checking import Checked
+from careledger.exchange.plan import Planned
 from careledger.fhir.errors import FhirError, InvalidBundle
 from careledger.vault.deposit import Stored
-
-
-class Conflict(InvalidBundle):
-    """The resource has moved on since the caller looked, or belongs to another patient."""
-
-    code = "conflict"
-    status = 412
 
 
 class NobodysRecord(InvalidBundle):
@@ -31,24 +25,33 @@ class Outcome:
     id: str | None = None
     version: int | None = None
     error: FhirError | None = None
+    stored: int | None = None
+    """UTC second at which the version was stored."""
+    data: bytes | None = field(default=None, repr=False)
+    """What is stored now."""
 
 
 class IdTaken(Exception):
     """An id that the bundle proposed is in use."""
 
 
-def outcome_of(one: Planned, done: Stored | FhirError | None) -> Outcome:
-    """The outcome of one entry; `done` is what storing it came to."""
+def outcome_of(
+    one: Planned, ready: Checked | FhirError | None, done: Stored | FhirError | None, at: int
+) -> Outcome:
+    """The outcome of one entry that was made `ready`; `done` is what storing it came to."""
     type_ = one.entry.type
     if one.error is not None:
         return Outcome(one.error.status, type_, one.id, error=one.error)
-    if isinstance(done, FhirError):
-        return Outcome(done.status, type_, one.id, error=done)
-    if done is None:
-        return Outcome(200, type_, one.id)
-    if one.deletes:
-        return Outcome(204, type_, one.id, done.version)
-    return Outcome(201 if done.version == 1 else 200, type_, one.id, done.version)
+    for failed in (ready, done):
+        if isinstance(failed, FhirError):
+            return Outcome(failed.status, type_, one.id, error=failed)
+    if isinstance(done, Stored) and isinstance(ready, Checked):
+        status = 201 if done.version == 1 else 200
+        return Outcome(status, type_, one.id, done.version, stored=at, data=ready.data)
+    if one.deletes or one.nothing:
+        version = done.version if isinstance(done, Stored) else None
+        return Outcome(204, type_, one.id, version)
+    return Outcome(200, type_, one.id)
 
 
 def only_patient(doing: Iterable[tuple[Planned, Checked | None]]) -> str | None:

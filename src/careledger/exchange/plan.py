@@ -1,32 +1,42 @@
 """Planning a bundle: which id every entry gets, what exists already, where references lead.
 
-The plan looks things up and changes nothing. `prepare` then does the costly part, pure and
-therefore fit for another process: references resolved, resources checked, facts read.
+The plan looks things up and changes nothing; what is costly follows in `exchange.checking`.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from re import compile as regex
 from typing import Final
 
-from careledger.exchange.directory import Directory
-from careledger.fhir.bundle import Bundle, Entry, Kind, is_conditional
+from careledger.exchange.writer import Finding
+from careledger.fhir.bundle import READS, Bundle, Entry, Kind, is_conditional
 from careledger.fhir.errors import (
-    DanglingReference,
     EntryIncomplete,
+    EntryRepeated,
     FhirError,
+    InvalidBundle,
     UnsupportedRequest,
-    WrongType,
 )
-from careledger.fhir.index import Facts, extract
-from careledger.fhir.references import references, resolve_references, with_id
-from careledger.fhir.resource import parse_resource
+from careledger.fhir.references import id_in
 from careledger.vault.deposit import DIRECTORY_TYPES
 
 _URN: Final = "urn:uuid:"
-_LOCAL: Final = regex(r"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
-_IF_MATCH: Final = regex(r'(?:W/)?"([0-9]{1,9})"')
+_IF_MATCH: Final = regex(r'(?:W/)?"([0-9]{1,15})"')
+
+
+class Conflict(InvalidBundle):
+    """The resource has moved on since the caller looked, or belongs to another patient."""
+
+    code = "conflict"
+    status = 412
+
+
+class NotThere(InvalidBundle):
+    """No such resource, or none that the writer may know of."""
+
+    code = "not-found"
+    status = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,10 @@ class Planned:
     if_version: int | None = None
     exists: bool = False
     """It is there already, and a conditional create leaves it as it is."""
+    nothing: bool = False
+    """A conditional deletion of what is not there; a read."""
+    base: bytes | None = field(default=None, repr=False)
+    """What a patch changes."""
     error: FhirError | None = None
 
     @property
@@ -53,7 +67,7 @@ class Planned:
     @property
     def deletes(self) -> bool:
         """Whether a resource is to be deleted."""
-        return self.error is None and self.entry.method == "DELETE"
+        return self.error is None and self.entry.method == "DELETE" and not self.nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,62 +87,99 @@ class Plan:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A resource ready to be stored."""
-
-    data: bytes
-    facts: Facts
-    refers_to: frozenset[str]
-    """Resources of this server that it refers to and that are not of its own bundle."""
-
-
-def plan(bundle: Bundle, directory: Directory, *, fresh: bool = False) -> Plan:
+def plan(bundle: Bundle, finding: Finding, *, fresh: bool = False) -> Plan:
     """Plan a bundle; with `fresh`, ids are drawn anew where the bundle proposes some.
 
     Raises:
         FhirError: an entry of a transaction that cannot be done.
     """
-    planned = tuple(
-        _planned(entry, bundle.type, directory, fresh=fresh) for entry in bundle.entries
-    )
+    fresh = fresh or not finding.keeps_records
+    planned = tuple(_planned(entry, bundle.type, finding, fresh=fresh) for entry in bundle.entries)
+    if bundle.type == "transaction":
+        _check_targets(planned)
     mapping = bundle.mapping([one.target for one in planned])
     for one in planned:
         for reference in one.entry.references:
             if is_conditional(reference) and reference not in mapping:
-                try:
-                    found = directory.resolve(reference)
-                except FhirError:
-                    found = None
+                found = finding.resolve(reference)
                 if found is not None:
                     mapping[reference] = found
     return Plan(bundle.type, planned, mapping)
 
 
-def _planned(entry: Entry, kind: Kind, directory: Directory, *, fresh: bool) -> Planned:
+def _check_targets(planned: tuple[Planned, ...]) -> None:
+    """No resource twice in one transaction, however it is named (FHIR R4 3.1.0.11.2)."""
+    met = set[object]()
+    for one in planned:
+        named: object = one.target if one.stores or one.deletes else None
+        if one.stores and one.entry.if_none_exist is not None:
+            named = (one.entry.type, one.entry.if_none_exist)
+        if named is not None and named in met:
+            raise EntryRepeated("one entry for each resource", f"{one.entry.place}.request.url")
+        met.add(named)
+
+
+def _planned(entry: Entry, kind: Kind, finding: Finding, *, fresh: bool) -> Planned:
     if entry.error is not None:
         return Planned(entry, error=entry.error)
     try:
-        return _fate(entry, directory, fresh=fresh)
+        return _fate(entry, finding, fresh=fresh)
     except FhirError as error:
         if kind == "transaction":
             raise error.under(entry.place) from None
         return Planned(entry, error=error)
 
 
-def _fate(entry: Entry, directory: Directory, *, fresh: bool) -> Planned:
-    match entry.method:
-        case "GET":
-            raise UnsupportedRequest("no reads inside a bundle")
-        case "POST":
-            found = directory.find(entry.type, entry.if_none_exist) if entry.if_none_exist else ()
-            if len(found) > 1:
-                raise EntryIncomplete("a condition that at most one resource meets")
-            if found:
-                return Planned(entry, next(iter(found)), exists=True)
-            return Planned(entry, _new_id(entry, fresh=fresh), if_version=0)
-        case "PUT" | "DELETE":
-            return Planned(entry, _named(entry, directory), if_version=_version(entry.if_match))
+def _fate(entry: Entry, finding: Finding, *, fresh: bool) -> Planned:
+    if entry.method in READS:
+        return Planned(entry, nothing=True)
+    if entry.method == "POST":
+        found = finding.find(entry.type, entry.if_none_exist) if entry.if_none_exist else None
+        if found is not None:
+            return Planned(entry, found, exists=True)
+        return Planned(entry, _new_id(entry, fresh=fresh), if_version=0)
+    version = _version(entry.if_match)
+    id_ = entry.id or finding.find(entry.type, entry.condition or "")
+    if entry.method == "PUT":
+        return _put(entry, id_, version, finding)
+    if id_ is None and entry.method == "DELETE":
+        return Planned(entry, nothing=True)
+    if id_ is None or not finding.is_there(entry.type, id_):
+        raise NotThere("a resource that is there")
+    base, version = _base(entry, id_, version, finding)
+    return Planned(entry, id_, if_version=version, base=base)
+
+
+def _put(entry: Entry, id_: str | None, version: int | None, finding: Finding) -> Planned:
+    """An update; a new resource only where the writer may choose its id (FHIR R4 3.1.0.4.1)."""
+    if id_ is None:  # no resource meets the condition
+        own = id_in(entry.resource or b"")
+        if version is not None:
+            raise Conflict("the version that is the newest now")
+        if own is None:
+            return Planned(entry, str(uuid.uuid4()), if_version=0)
+        if not finding.keeps_records:
+            raise UnsupportedRequest("no id: it is given here")
+        if finding.is_there(entry.type, own):
+            raise Conflict("an id that is not taken")
+        return Planned(entry, own)
+    if not finding.keeps_records and not finding.is_there(entry.type, id_):
+        raise NotThere("a resource that is there")
+    return Planned(entry, id_, if_version=version)
+
+
+def _base(
+    entry: Entry, id_: str, version: int | None, finding: Finding
+) -> tuple[bytes | None, int | None]:
+    """What a patch changes, and its version; a deletion needs no look at what goes."""
+    if entry.method != "PATCH":
+        return None, version
+    current = finding.current(entry.type, id_)
+    if current is None:
+        raise NotThere("a resource that is there")
+    if version not in {None, current.version}:
+        raise Conflict("the version that is the newest now")
+    return current.data, current.version
 
 
 def _new_id(entry: Entry, *, fresh: bool) -> str:
@@ -142,71 +193,10 @@ def _new_id(entry: Entry, *, fresh: bool) -> str:
     return str(uuid.uuid4())
 
 
-def _named(entry: Entry, directory: Directory) -> str:
-    if entry.id is not None:
-        return entry.id
-    found = directory.find(entry.type, entry.condition or "")
-    if len(found) > 1 or (not found and entry.method == "DELETE"):
-        raise EntryIncomplete("a condition that one resource meets")
-    return next(iter(found), None) or str(uuid.uuid4())
-
-
 def _version(if_match: str | None) -> int | None:
     if if_match is None:
         return None
-    match = _IF_MATCH.fullmatch(if_match)
+    match = _IF_MATCH.fullmatch(if_match.strip())
     if match is None:
         raise EntryIncomplete('a version such as W/"3"', "request.ifMatch")
     return int(match[1])
-
-
-Preparation = Checked | FhirError
-
-
-def prepare(plan: Plan) -> list[Preparation | None]:
-    """Check what is to be stored, in the bundle's order; None where nothing is.
-
-    Raises:
-        FhirError: a resource of a transaction that cannot be stored.
-    """
-    own = frozenset(filter(None, (one.target for one in plan.entries)))
-    prepared: list[Preparation | None] = []
-    for one in plan.entries:
-        if not one.stores:
-            prepared.append(None)
-            continue
-        try:
-            prepared.append(_check(one, plan.mapping, own))
-        except FhirError as error:
-            error.under(f"{one.entry.place}.resource")
-            if plan.type == "transaction":
-                raise
-            prepared.append(error)
-    return prepared
-
-
-def _check(one: Planned, mapping: Mapping[str, str], own: frozenset[str]) -> Checked:
-    if any(reference not in mapping for reference in one.entry.references):
-        raise DanglingReference("references that lead to exactly one resource")
-    raw = resolve_references(one.entry.resource or b"", mapping)
-    if one.entry.id is None:
-        raw = with_id(raw, one.id or "")
-    resource = parse_resource(raw)
-    if resource.id != one.id:
-        raise WrongType("the id that its request names", f"{resource.type}.id")  # R4 3.1.0.3
-    refers = (_LOCAL.fullmatch(reference) for reference in references(resource.raw))
-    outside = {match[1] for match in refers if match is not None} - own
-    return Checked(resource.raw, extract(resource), frozenset(outside))
-
-
-def ordered(
-    plan: Plan, prepared: Sequence[Preparation | None]
-) -> list[tuple[Planned, Checked | None]]:
-    """What is to be done, in the order of processing (FHIR R4 3.1.0.11.2)."""
-    verbs = ("DELETE", "POST", "PUT")
-    doing = [
-        (one, ready if isinstance(ready, Checked) else None)
-        for one, ready in zip(plan.entries, prepared, strict=True)
-        if one.deletes or isinstance(ready, Checked)
-    ]
-    return sorted(doing, key=lambda pair: verbs.index(pair[0].entry.method))

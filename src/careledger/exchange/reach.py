@@ -77,6 +77,10 @@ class Reach:
         """
         return self._holdings.of_type(type_, patients, test)
 
+    def is_open(self, local: str) -> bool:
+        """Whether the record of the patient with that local id is open, empty or not."""
+        return self._holdings.is_open(local)
+
     # --- bodies --------------------------------------------------------------------------------
 
     def open(self, node: Node) -> Opened | None:
@@ -110,6 +114,24 @@ class Reach:
             self._came_out,
             self._holdings.history(type_, id_, patients, before=before, since=since),
         )
+
+    def current_at(
+        self,
+        time: Instant,
+        type_: str | None = None,
+        id_: str | None = None,
+        *,
+        before: int | None = None,
+        since: Instant | None = None,
+    ) -> Iterator[Opened]:
+        """Of each resource the version that was the newest at `time`; else see `history`."""
+        met = set[tuple[str, str]]()
+        for opened in self._holdings.history(type_, id_, None, before=None, since=since):
+            name = opened.type, opened.id
+            if opened.stored <= time and name not in met:
+                met.add(name)
+                if before is None or opened.seq < before:
+                    yield self._came_out(opened)
 
     def _came_out(self, opened: Opened) -> Opened:
         if opened.account:

@@ -1,5 +1,7 @@
 """Transaction and batch bundles taken apart: each entry's request, and its resource as received."""
 
+from base64 import b64decode
+from binascii import Error as NotBase64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from re import compile as regex
@@ -15,19 +17,25 @@ from careledger.fhir.errors import (
     FhirError,
     UnsupportedRequest,
 )
+from careledger.fhir.patch.json_patch import JSON_PATCH
 from careledger.fhir.references import references
 from careledger.fhir.resource import check_bytes, decode, resource_type
 
 if TYPE_CHECKING:
+    from careledger.fhir.r4.binary import Binary
     from careledger.fhir.r4.bundle import Bundle as BundleModel
     from careledger.fhir.r4.bundle import BundleEntry
 
 Kind = Literal["transaction", "batch"]
-Verb = Literal["DELETE", "POST", "PUT", "GET"]
-"""In the order FHIR R4 3.1.0.11.2 gives for processing."""
+Verb = Literal["DELETE", "POST", "PUT", "PATCH", "GET", "HEAD"]
+"""In the order FHIR R4 3.1.0.11.2 gives; PUT and PATCH are one step, so are GET and HEAD."""
+
+PatchKind = Literal["json", "fhirpath"]
 
 VERBS: Final = get_args(Verb)
+READS: Final[frozenset[Verb]] = frozenset(("GET", "HEAD"))
 _URL: Final = regex(r"([A-Z][A-Za-z]+)(?:/([A-Za-z0-9\-.]{1,64})|\?(.+))?")
+_READ_URL: Final = regex(r"/?(?:([A-Z][A-Za-z]+)(?=[/?]|\Z))?(?!.*//)[\x21-\x7e]{0,8000}")
 _FULL_URL_END: Final = regex(r"https?://.*?/([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})")
 
 
@@ -35,7 +43,8 @@ class Entry(Struct, frozen=True):
     """One request of a bundle (a Struct, because there are hundreds in each).
 
     position: place in the bundle as received, from 0.
-    resource: the very bytes received, unchecked: resolve references, then `parse_resource` them.
+    resource: the very bytes received, unchecked: resolve references, then `parse_resource` them;
+        of a PATCH the patch, whose form `patch` names.
     references: what its `reference` members say that must be resolved before it is stored:
         `urn:...` and `Type?search`.
     error: why this entry alone is refused, in a batch; a transaction is refused as a whole.
@@ -50,6 +59,9 @@ class Entry(Struct, frozen=True):
     condition: str | None = None
     if_none_exist: str | None = None
     if_match: str | None = None
+    if_none_match: str | None = None
+    if_modified_since: str | None = None
+    patch: PatchKind | None = None
     resource: bytes | None = None
     references: tuple[str, ...] = ()
     error: FhirError | None = None
@@ -143,7 +155,10 @@ def _entry(position: int, model: "BundleEntry", kind: Kind) -> Entry:
         condition=read.condition,
         if_none_exist=request.ifNoneExist,
         if_match=request.ifMatch,
-        resource=None if read.method in ("GET", "DELETE") else raw,
+        if_none_match=request.ifNoneMatch,
+        if_modified_since=request.ifModifiedSince,
+        patch=read.patch,
+        resource=read.resource,
         references=read.references,
         error=error,
     )
@@ -155,32 +170,73 @@ class _Read(NamedTuple):
     id: str | None = None
     condition: str | None = None
     references: tuple[str, ...] = ()
+    resource: bytes | None = None
+    patch: PatchKind | None = None
 
 
 def _read(method: str, url: str, resource: bytes | None, place: str) -> _Read:
     """Read the url and hold it against the verb and the resource (FHIR R4 3.1.0.11)."""
     if method not in VERBS:
         raise UnsupportedRequest(" or ".join(VERBS), f"{place}.request.method")
-    match = _URL.fullmatch(url)
-    if match is None:
-        raise UnsupportedRequest("Type, Type/id or Type?search", f"{place}.request.url")
-    type_, id_, condition = match.groups()
-    if method == "POST" and (id_ or condition):
-        raise EntryIncomplete("a resource type alone", f"{place}.request.url")
-    if method in ("PUT", "DELETE") and not (id_ or condition):
-        raise EntryIncomplete("Type/id or Type?search", f"{place}.request.url")
-    if method in ("GET", "DELETE"):
-        return _Read(cast("Verb", method), type_, id_, condition)
+    verb = cast("Verb", method)
+    if verb in READS:
+        return _reading(verb, url, place)
+    type_, id_, condition = _target(verb, url, place)
+    if verb == "DELETE":
+        return _Read(verb, type_, id_, condition)
     if resource is None:
         raise EntryIncomplete("a resource", f"{place}.resource")
     try:
         actual = resource_type(resource)
     except FhirError as error:
         raise error.under(f"{place}.resource") from None
+    if verb == "PATCH":
+        kind, patch = _patch(resource, actual, place)
+        return _Read(verb, type_, id_, condition, open_references(patch), patch, kind)
     if actual != type_:
         raise EntryIncomplete("the type of the resource", f"{place}.request.url")
-    unresolved = tuple(dict.fromkeys(filter(is_open, references(resource))))
-    return _Read(cast("Verb", method), type_, id_, condition, unresolved)
+    return _Read(verb, type_, id_, condition, open_references(resource), resource)
+
+
+def _target(verb: Verb, url: str, place: str) -> tuple[str, str | None, str | None]:
+    """Type, id and criteria that the url of a change names."""
+    match = _URL.fullmatch(url)
+    if match is None:
+        raise UnsupportedRequest("Type, Type/id or Type?search", f"{place}.request.url")
+    type_, id_, condition = match.groups()
+    if verb == "POST" and (id_ or condition):
+        raise EntryIncomplete("a resource type alone", f"{place}.request.url")
+    if verb != "POST" and not (id_ or condition):
+        raise EntryIncomplete("Type/id or Type?search", f"{place}.request.url")
+    return type_, id_, condition
+
+
+def _reading(verb: Verb, url: str, place: str) -> _Read:
+    """A read or search; what it asks is for whoever answers it to judge."""
+    match = _READ_URL.fullmatch(url)
+    if match is None or ".." in url:
+        raise UnsupportedRequest("Type, Type/id or Type?search", f"{place}.request.url")
+    return _Read(verb, match[1] or "")
+
+
+def _patch(resource: bytes, type_: str, place: str) -> tuple[PatchKind, bytes]:
+    """A patch as a bundle carries it: Parameters, or JSON Patch in a Binary (R4 3.1.0.11.1)."""
+    if type_ == "Parameters":
+        return "fhirpath", resource
+    if type_ != "Binary":
+        raise EntryIncomplete("Binary or Parameters", f"{place}.resource")
+    model = cast("Binary", decode("Binary", resource))
+    if (model.contentType or "").partition(";")[0].strip() != JSON_PATCH:
+        raise UnsupportedRequest(JSON_PATCH, f"{place}.resource.contentType")
+    try:
+        return "json", b64decode(model.data or "", validate=False)
+    except NotBase64:
+        raise EntryIncomplete("base64", f"{place}.resource.data") from None
+
+
+def open_references(data: bytes) -> tuple[str, ...]:
+    """The references in `data` that must be resolved first, each once."""
+    return tuple(dict.fromkeys(filter(is_open, references(data))))
 
 
 def is_open(reference: str) -> bool:

@@ -87,6 +87,16 @@ def with_id(raw: bytes, id_: str) -> bytes:
     return raw[:after] + b'"id":"' + id_.encode() + b'"' + comma + raw[after:]
 
 
+def id_in(raw: bytes) -> str | None:
+    """The id of the resource itself, as written; None if it has none.
+
+    Raises:
+        NotJson: the id is not a string.
+    """
+    place = _id_value(raw)
+    return None if place is None else _text(raw[place[0] : place[1]])
+
+
 def _pieces(data: bytes) -> list[bytes]:
     """Cut the text into: text, name and colon, value, text, name and colon, value, ... text."""
     if b"\\u00" not in data and b'\\"reference"' not in data:

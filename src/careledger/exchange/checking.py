@@ -1,0 +1,152 @@
+"""Checking what a plan is to store: references resolved, patches done, facts read.
+
+Pure and costly, and therefore fit for another process.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from re import compile as regex
+from typing import Final
+
+import msgspec
+
+from careledger.exchange.plan import Plan, Planned
+from careledger.fhir.bundle import is_open, open_references
+from careledger.fhir.errors import DanglingReference, FhirError, WrongType
+from careledger.fhir.index import Facts, extract
+from careledger.fhir.patch.fhirpath_patch import fhirpath_patched
+from careledger.fhir.patch.json_patch import json_patched
+from careledger.fhir.references import id_in, references, resolve_references, with_id
+from careledger.fhir.resource import Resource, parse_resource
+
+_LOCAL: Final = regex(r"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_ORDER: Final = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2}
+_MEDICATION: Final = "Medication/"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A resource ready to be stored."""
+
+    data: bytes
+    facts: Facts
+    refers_to: frozenset[str]
+    """Resources of this server that it refers to and that are not of its own bundle."""
+    medication: str | None = None
+    """`Medication/id`, where what it is about is said there."""
+
+
+Preparation = Checked | FhirError
+
+
+def prepare(plan: Plan) -> list[Preparation | None]:
+    """Check what is to be stored, in the bundle's order; None where nothing is.
+
+    Raises:
+        FhirError: a resource of a transaction that cannot be stored.
+    """
+    own = frozenset(filter(None, (one.target for one in plan.entries if not one.exists)))
+    prepared: list[Preparation | None] = []
+    for one in plan.entries:
+        if not one.stores:
+            prepared.append(None)
+            continue
+        try:
+            prepared.append(_check(one, plan.mapping, own))
+        except FhirError as error:
+            error.under(f"{one.entry.place}.resource")
+            if plan.type == "transaction":
+                raise
+            prepared.append(error)
+    return _with_medications(prepared)
+
+
+def ordered(
+    plan: Plan, prepared: Sequence[Preparation | None]
+) -> list[tuple[Planned, Checked | None]]:
+    """What is to be done, in the order of processing (FHIR R4 3.1.0.11.2)."""
+    doing = [
+        (one, ready if isinstance(ready, Checked) else None)
+        for one, ready in zip(plan.entries, prepared, strict=True)
+        if one.deletes or isinstance(ready, Checked)
+    ]
+    return sorted(doing, key=lambda pair: _ORDER[pair[0].entry.method])
+
+
+def about(facts: Facts, medication: Facts) -> Facts:
+    """Facts of what refers to a medication: consents that name the drug or its label cover both."""
+    return msgspec.structs.replace(
+        facts,
+        codes=tuple(dict.fromkeys((*facts.codes, *medication.codes))),
+        labels=tuple(dict.fromkeys((*facts.labels, *medication.labels))),
+    )
+
+
+def _check(one: Planned, mapping: Mapping[str, str], own: frozenset[str]) -> Checked:
+    if any(reference not in mapping for reference in one.entry.references):
+        raise DanglingReference("references that lead to exactly one resource")
+    raw = resolve_references(_written(one), mapping)
+    if one.entry.patch is not None and any(map(is_open, open_references(raw))):
+        raise DanglingReference("references that lead to exactly one resource")
+    is_named = one.entry.condition is None or id_in(raw) is not None
+    if one.entry.method == "POST" or not is_named:
+        raw = with_id(raw, one.id or "")
+    resource = parse_resource(raw)
+    if (resource.type, resource.id) != (one.entry.type, one.id):
+        raise WrongType("the id that its request names", f"{resource.type}.id")  # R4 3.1.0.3
+    refers = (_LOCAL.fullmatch(reference) for reference in references(resource.raw))
+    outside = {match[1] for match in refers if match is not None} - own
+    facts = extract(resource)
+    medication = _medication(resource)
+    if medication is not None and medication.startswith("#"):
+        facts, medication = about(facts, _contained(resource, medication[1:])), None
+    return Checked(resource.raw, facts, frozenset(outside), medication)
+
+
+def _written(one: Planned) -> bytes:
+    """What the entry brings; of a patch, what comes of it."""
+    brought = one.entry.resource or b""
+    match one.entry.patch:
+        case None:
+            return brought
+        case "json":
+            return json_patched(one.base or b"", brought)
+        case "fhirpath":
+            return fhirpath_patched(one.base or b"", brought)
+
+
+def _medication(resource: Resource) -> str | None:
+    """Where a resource says what drug it is about, if it does so by a reference."""
+    reference = getattr(resource.model, "medicationReference", None)
+    text = getattr(reference, "reference", None)
+    if not isinstance(text, str):
+        return None
+    match = _LOCAL.fullmatch(text)
+    if match is not None and match[1].startswith(_MEDICATION):
+        return match[1]
+    return text if text.startswith("#") else None
+
+
+def _contained(resource: Resource, id_: str) -> Facts:
+    for raw in getattr(resource.model, "contained", None) or ():
+        inner = parse_resource(bytes(raw))
+        if inner.id == id_ and inner.type == "Medication":
+            return extract(inner)
+    return Facts(type="Medication", id=id_)
+
+
+def _with_medications(prepared: list[Preparation | None]) -> list[Preparation | None]:
+    """With what medications of the same bundle say of the drug."""
+    known = {
+        f"{one.facts.type}/{one.facts.id}": one.facts
+        for one in prepared
+        if isinstance(one, Checked) and one.facts.type == "Medication"
+    }
+    if not known:
+        return prepared
+    return [
+        Checked(one.data, about(one.facts, known[one.medication]), one.refers_to)
+        if isinstance(one, Checked) and one.medication in known and one.medication is not None
+        else one
+        for one in prepared
+    ]
