@@ -34,6 +34,26 @@ class Answer:
     full_url: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version in a history; `resource` is None where it is a deletion.
+
+    url: `Type/id`. last_modified: a FHIR instant.
+    """
+
+    full_url: str
+    url: str
+    is_first: bool
+    resource: bytes | None
+    etag: str
+    last_modified: str
+
+
+class _Request(msgspec.Struct):
+    method: str
+    url: str
+
+
 class _Link(msgspec.Struct):
     relation: str
     url: str
@@ -55,6 +75,7 @@ class _Entry(msgspec.Struct, omit_defaults=True):
     fullUrl: str | None = None  # noqa: N815  the name FHIR gives it
     resource: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     search: _Search | None = None
+    request: _Request | None = None
     response: _Response | None = None
 
 
@@ -76,7 +97,7 @@ def searchset(
     timestamp: str | None = None,
 ) -> bytes:
     """Return a searchset bundle; `total` counts the matches on every page, None leaves it out."""
-    links = [_Link("self", self_url), *([_Link("next", next_url)] if next_url is not None else [])]
+    links = _links(self_url, next_url)
     entries = [
         _Entry(fullUrl=one.full_url, resource=msgspec.Raw(one.resource), search=_Search(one.mode))
         for one in found
@@ -84,6 +105,40 @@ def searchset(
     return msgspec.json.encode(
         _Bundle("searchset", timestamp=timestamp, total=total, link=links, entry=entries or None)
     )
+
+
+def history_bundle(
+    versions: Iterable[Version],
+    *,
+    self_url: str,
+    next_url: str | None = None,
+    timestamp: str | None = None,
+) -> bytes:
+    """Return a history bundle: each version with the request that would have made it."""
+    entries = [
+        _Entry(
+            fullUrl=one.full_url,
+            resource=_raw(one.resource),
+            request=_Request("DELETE" if one.resource is None else "PUT", one.url),
+            response=_Response(_became(one), None, one.etag, one.last_modified),
+        )
+        for one in versions
+    ]
+    return msgspec.json.encode(
+        _Bundle(
+            "history", timestamp=timestamp, link=_links(self_url, next_url), entry=entries or None
+        )
+    )
+
+
+def _became(version: Version) -> str:
+    if version.resource is None:
+        return "204 No Content"
+    return "201 Created" if version.is_first else "200 OK"
+
+
+def _links(self_url: str, next_url: str | None) -> list[_Link]:
+    return [_Link("self", self_url), *([_Link("next", next_url)] if next_url is not None else [])]
 
 
 def collection(found: Iterable[Found], *, timestamp: str | None = None) -> bytes:

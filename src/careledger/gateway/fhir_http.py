@@ -1,16 +1,19 @@
 """FHIR over HTTP: media types, versions and dates in headers (FHIR R4 3.1.0)."""
 
+from calendar import timegm
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import formatdate
+from email.utils import formatdate, parsedate
 from re import compile as regex
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from careledger.fhir.outcome import FHIR_JSON
 from careledger.fhir.r4.registry import MODULES
+from careledger.fhir.stamp import stamped
 from careledger.gateway.outcome import Refused, fhir_response
 from careledger.ledger.record import Instant
 from careledger.vault.opening import Opened
@@ -30,11 +33,21 @@ def check_accept(request: Request) -> None:
     Raises:
         Refused: 406.
     """
+    if not takes(request):
+        raise Refused(406, "not-supported", f"this server answers {FHIR_JSON} of FHIR 4.0")
+
+
+def takes(request: Request, other: str | None = None) -> bool:
+    """Whether the client takes FHIR JSON; or `other`, a media type, if one is given."""
     asked = request.query_params.getlist("_format") or [request.headers.get("accept", "*/*")]
     media = [_media(one) for text in asked[:1] for one in text.split(",")]
-    if any(_is_ours(name, parameters, _JSON | _ANY) for name, parameters in media):
-        return
-    raise Refused(406, "not-supported", f"this server answers {FHIR_JSON} of FHIR 4.0")
+    if other is None:
+        return any(_is_ours(name, parameters, _JSON | _ANY) for name, parameters in media)
+    wanted = _media(other)[0]
+    return any(
+        name in {wanted, wanted.split("/")[0] + "/*"} and not _is_zero(parameters.get("q", "1"))
+        for name, parameters in media
+    )
 
 
 def check_content_type(request: Request) -> None:
@@ -108,13 +121,44 @@ def instant(time: Instant) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def represented(opened: Opened) -> bytes:
+    """A version as it is answered: byte for byte as stored, but for its number and its time."""
+    return stamped(opened.data, opened.version, instant(opened.stored))
+
+
+def answer(request: Request, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    """A FHIR resource, indented if the client prefers (`_pretty`, FHIR R4 3.1.0.1.11)."""
+    if request.query_params.get("_pretty") == "true":
+        body = msgspec.json.format(body, indent=2)
+    return fhir_response(body, 200, headers)
+
+
 def resource(request: Request, opened: Opened) -> Response:
-    """The resource byte for byte, or 304 if the client has this version already."""
-    headers = {
+    """One version, or 304 if the client has it already (RFC 9110 13.1.2, 13.1.3)."""
+    headers = version_headers(opened)
+    if is_known(request, opened):
+        return fhir_response(b"", 304, headers)
+    return answer(request, represented(opened), headers)
+
+
+def version_headers(opened: Opened) -> dict[str, str]:
+    """Which version it is, and since when."""
+    return {
         "ETag": etag(opened.version),
         "Last-Modified": formatdate(opened.stored, usegmt=True),
     }
-    known = request.headers.get("if-none-match", "")
-    if opened.version in {version_in(one) for one in known.split(",")}:
-        return fhir_response(b"", 304, headers)
-    return fhir_response(opened.data, 200, headers)
+
+
+def is_known(request: Request, opened: Opened) -> bool:
+    """Whether the client says that it has this version; the entity tag counts before the time."""
+    known = request.headers.get("if-none-match")
+    if known is not None:
+        return opened.version in {version_in(one) for one in known.split(",")}
+    since = parsedate(request.headers.get("if-modified-since", ""))
+    return since is not None and opened.stored <= timegm(since)
+
+
+def is_strict(request: Request) -> bool:
+    """Whether unknown search parameters are refused, unless told otherwise (FHIR R4 3.1.1.3)."""
+    said = request.headers.get("prefer", "").replace(";", ",").split(",")
+    return "handling=lenient" not in {one.strip().lower().replace(" ", "") for one in said}

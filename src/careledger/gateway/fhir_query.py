@@ -1,62 +1,86 @@
-"""Search parameters as they come in a URL: those of FHIR, and those of paging."""
+"""Parameters as they come in a URL or a form, and what is the same in all of them."""
 
-from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from careledger.fhir.dates import Span, search_span
+from careledger.fhir.errors import BadParameterValue
+from careledger.gateway.body import read_body
 from careledger.gateway.outcome import Refused
 
-OFFSET: Final = "_offset"
-"""Where a page begins; only links that we give carry it."""
+FORM: Final = "application/x-www-form-urlencoded"
 
-_MOST: Final = 32
-_LONGEST: Final = 1_000
-_FURTHEST: Final = 1_000_000
+NOT_SEARCHED: Final = frozenset(("_format", "_pretty"))
+"""About the form of the answer: other parts of the door have read them."""
+
+DEFAULT_COUNT: Final = 100
+MAXIMUM_COUNT: Final = 1_000
+
+_MOST: Final = 64
+_LONGEST: Final = 40_000
+"""Parameters in one request, and characters in all of them."""
 
 Parameters = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Paging:
-    """Which of the matches are asked for."""
-
-    offset: int
-    count: int
-
-    def next_url(self, url: str, given: Parameters, total: int) -> str | None:
-        """The link to what follows; None on the last page."""
-        if self.offset + self.count >= total:
-            return None
-        rest = [pair for pair in given if pair[0] not in {OFFSET, "_count"}]
-        paging = [("_count", str(self.count)), (OFFSET, str(self.offset + self.count))]
-        return f"{url}?{urlencode([*rest, *paging])}"
-
-
 def parameters_of(request: Request) -> Parameters:
-    """Every parameter but `_format`, in order.
+    """Every parameter of the URL that is not about the form of the answer, in order.
 
     Raises:
         Refused: 400, too many or too long.
     """
-    given = tuple(
-        (name, value) for name, value in request.query_params.multi_items() if name != "_format"
-    )
-    if len(given) > _MOST or any(len(part) > _LONGEST for pair in given for part in pair):
-        raise Refused(400, "too-costly", f"at most {_MOST} parameters of {_LONGEST} characters")
+    return _checked(request.query_params.multi_items())
+
+
+async def form_of(request: Request) -> Parameters:
+    """The parameters of a URL, and then of the form in the body (FHIR R4 3.1.1.1).
+
+    Raises:
+        Refused: 400, 415: not a form, or too long.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        raise Refused(415, "not-supported", f"send {FORM}")
+    body = await read_body(request, 4 * _LONGEST)
+    try:
+        pairs = parse_qsl(
+            body.decode(), keep_blank_values=True, max_num_fields=_MOST, errors="strict"
+        )
+    except ValueError as error:
+        raise Refused(400, "structure", f"a form of at most {_MOST} fields") from error
+    return _checked([*request.query_params.multi_items(), *pairs])
+
+
+def _checked(pairs: list[tuple[str, str]]) -> Parameters:
+    given = tuple(pair for pair in pairs if pair[0] not in NOT_SEARCHED)
+    if len(given) > _MOST or sum(len(part) for pair in given for part in pair) > _LONGEST:
+        raise Refused(
+            400, "too-costly", f"at most {_MOST} parameters, of {_LONGEST} characters together"
+        )
     return given
 
 
-def offset_in(given: Parameters) -> int:
-    """Where the page begins.
+def count_in(text: str | None) -> int:
+    """How many are asked for on a page, of the most that there can be.
 
     Raises:
-        Refused: 400, not a number.
+        BadParameterValue: not a number above zero.
     """
-    texts = [value for name, value in given if name == OFFSET]
-    if not texts:
-        return 0
-    if len(texts) > 1 or not (texts[0].isascii() and texts[0].isdigit() and len(texts[0]) <= 7):  # noqa: PLR2004
-        raise Refused(400, "value", "follow the links of the page before")
-    return min(int(texts[0]), _FURTHEST)
+    if text is None:
+        return DEFAULT_COUNT
+    if not (text.isascii() and text.isdigit() and int(text[:10])):
+        raise BadParameterValue("a number above zero", "_count")
+    return min(int(text[:10]), MAXIMUM_COUNT)
+
+
+def moment_in(name: str, text: str) -> Span:
+    """First and last second of a date or an instant; in a URL, `+` has become a space.
+
+    Raises:
+        BadParameterValue: neither.
+    """
+    found = search_span(text.replace(" ", "+"))
+    if found is None:
+        raise BadParameterValue("a date or an instant", name)
+    return found

@@ -1,80 +1,97 @@
-"""The FHIR door, outwards: single resources and whole records, each decided anew.
+"""The FHIR door, outwards: single resources, each decided anew.
 
 What is absent, deleted, withheld or another's looks the same: the same 404, byte for byte.
 """
 
+from base64 import b64decode
+from re import compile as regex
+from typing import Final
+
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from careledger.exchange.errors import AccessRefused
-from careledger.fhir.responses import Found, searchset
 from careledger.gateway.auth_bearer import caller_of, require_scope
-from careledger.gateway.fhir_http import check_accept, instant, is_id, is_type, resource
-from careledger.gateway.fhir_query import parameters_of
-from careledger.gateway.outcome import Refused, fhir_response, not_found
+from careledger.gateway.auth_caller import Caller
+from careledger.gateway.fhir_http import (
+    check_accept,
+    is_id,
+    is_known,
+    is_type,
+    resource,
+    takes,
+    version_headers,
+)
+from careledger.gateway.fhir_reach import reach_of
+from careledger.gateway.outcome import Refused, not_found
 from careledger.gateway.services import FHIR_PATH, GatewayServices
-from careledger.mechanisms.messages import Query
+from careledger.vault.opening import Opened
 
-_LONGEST_VERSION = 15
+_LONGEST_VERSION: Final = 15
+_MEDIA: Final = regex(r"[!-~]{1,100}/[!-~]{1,100}(?:; ?[!-~ ]{1,200})?")
+_GUARDED: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
+"""What a browser may do with content that came from outside: nothing but show it."""
+
+
+class _Binary(msgspec.Struct):
+    contentType: str  # noqa: N815 - the name FHIR gives it
+    data: str = ""
 
 
 def routes(services: GatewayServices) -> list[Route]:
-    """Where resources are read."""
-    door = _Reads(services)
+    """Where single resources are read."""
+    door = Reads(services)
     one = FHIR_PATH + "/{type}/{id}"
     return [
-        Route(FHIR_PATH + "/Patient/{id}/$everything", door.everything, methods=["GET"]),
         Route(one, door.read, methods=["GET"]),
         Route(one + "/_history/{version}", door.read, methods=["GET"]),
     ]
 
 
-class _Reads:
+class Reads:
+    """Reads of one gateway."""
+
     def __init__(self, services: GatewayServices) -> None:
+        """Read what `services` hold."""
         self._services = services
 
     async def read(self, request: Request) -> Response:
         """A resource, or one version of it (FHIR R4 3.1.0.1, 3.1.0.2)."""
         caller = caller_of(request, self._services)
-        check_accept(request)
         type_, id_ = request.path_params["type"], request.path_params["id"]
+        if type_ != "Binary":
+            check_accept(request)
         version = _version(request.path_params.get("version"))
         if not is_type(type_) or not is_id(id_) or version == 0:
             return not_found()
         require_scope(caller, type_, "r")
-        try:
-            opened = self._services.exchange.local.open(caller.asker, type_, id_, version)
-        except AccessRefused:
+        opened = self._open(caller, type_, id_, version)
+        if opened is None or opened.deleted:
             return not_found()
-        return not_found() if opened is None or opened.deleted else resource(request, opened)
+        return _content(request, opened) if type_ == "Binary" else resource(request, opened)
 
-    async def everything(self, request: Request) -> Response:
-        """All of a patient's record that the caller may see (FHIR R4 Patient $everything)."""
-        caller = caller_of(request, self._services)
-        check_accept(request)
-        if parameters_of(request):
-            raise Refused(400, "not-supported", "$everything takes no parameters here")
-        require_scope(caller, "Patient", "r")
-        local = request.path_params["id"]
-        if not is_id(local):
-            return not_found()
-        try:
-            found = self._services.exchange.local.search(caller.asker, local, Query())
-        except AccessRefused:
-            return not_found()
-        base = self._services.fhir_url
-        matches = [
-            Found(f"{base}/{one.type}/{one.id}", one.data)
-            for one in found
-            if caller.scopes.allow(one.type, "r")
-        ]
-        if not matches:
-            return not_found()
-        self_url = f"{base}/Patient/{local}/$everything"
-        time = instant(self._services.organisation.clock())
-        body = searchset(matches, total=len(matches), self_url=self_url, timestamp=time)
-        return fhir_response(body)
+    def _open(self, caller: Caller, type_: str, id_: str, version: int | None) -> Opened | None:
+        with reach_of(self._services, caller, "read") as reach:
+            return reach.open_version(type_, id_, version)
+
+
+def _content(request: Request, opened: Opened) -> Response:
+    """A Binary as what it holds, if the client wants that and not FHIR (FHIR R4 2.42.1)."""
+    if takes(request):
+        return resource(request, opened)
+    binary = msgspec.json.decode(opened.data, type=_Binary)
+    media = binary.contentType
+    if _MEDIA.fullmatch(media) is None or not takes(request, media):
+        raise Refused(406, "not-supported", "this is not what the resource holds")
+    headers = version_headers(opened) | _GUARDED
+    if is_known(request, opened):
+        return Response(b"", 304, headers)
+    return Response(b64decode(binary.data), headers=headers, media_type=media)
 
 
 def _version(text: str | None) -> int | None:

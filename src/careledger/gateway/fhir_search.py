@@ -1,38 +1,80 @@
-"""The FHIR door's search: one patient's records, or the directory, in pages.
+"""The FHIR door's search: on a type, on all types, in a patient's compartment, in pages.
 
-Consent is decided again for every page. Totals count what the caller may see, so that nothing
-that is withheld shows as a gap (FHIR R4 3.1.1).
+Consent is decided again for every page. Matches, totals, includes and chains are all computed from
+what the caller may see, so nothing that is withheld shows as a gap (FHIR R4 3.1.1).
 """
 
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from urllib.parse import urlencode
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from careledger.exchange.errors import AccessRefused
-from careledger.fhir.query import MAXIMUM_COUNT, parse_query
-from careledger.fhir.query import Query as Parsed
+from careledger.exchange.reach import Reach
+from careledger.fhir.errors import Issue
+from careledger.fhir.outcome import encode_issues
 from careledger.fhir.responses import Found, searchset
-from careledger.gateway.auth_bearer import caller_of, require_scope
+from careledger.fhir.search.engine import run as search_in
+from careledger.fhir.search.graph import Node
+from careledger.fhir.search.parse import parse
+from careledger.fhir.search.query import Position, Search
+from careledger.gateway.auth_bearer import caller_of, insufficient_scope, require_scope
 from careledger.gateway.auth_caller import Caller
-from careledger.gateway.fhir_http import check_accept, instant, is_type
-from careledger.gateway.fhir_query import OFFSET, Paging, Parameters, offset_in, parameters_of
-from careledger.gateway.outcome import Refused, fhir_response, not_found
+from careledger.gateway.fhir_cursor import PARAMETER
+from careledger.gateway.fhir_http import (
+    answer,
+    check_accept,
+    instant,
+    is_id,
+    is_strict,
+    is_type,
+)
+from careledger.gateway.fhir_query import Parameters, form_of, parameters_of
+from careledger.gateway.fhir_reach import entry, is_everybody, reach_of, run
+from careledger.gateway.outcome import Refused, not_found
 from careledger.gateway.services import FHIR_PATH, GatewayServices
-from careledger.mechanisms.messages import Query
 from careledger.vault.deposit import DIRECTORY_TYPES
 from careledger.vault.opening import Opened
 
-DEFAULT_COUNT = 100
+
+class _Asked(msgspec.Struct, frozen=True, array_like=True):
+    """What is asked for, from the start or from behind the last match of the page before."""
+
+    given: Parameters
+    is_strict: bool
+    after: Position | None = None
+
+
+class _Answer(NamedTuple):
+    """One page, opened and in the journal."""
+
+    matches: list[Opened]
+    included: list[Opened]
+    total: int | None
+    after: Position | None
+    issues: tuple[Issue, ...]
 
 
 def routes(services: GatewayServices) -> list[Route]:
-    """Where resources are searched."""
-    return [Route(FHIR_PATH + "/{type}", _Search(services).search, methods=["GET"])]
+    """Where resources are searched; to be put behind all routes that are more special."""
+    door = _Searches(services)
+    compartment = FHIR_PATH + "/Patient/{id}"
+    return [
+        Route(FHIR_PATH, door.search, methods=["GET"]),
+        Route(FHIR_PATH + "/", door.search, methods=["GET"]),
+        Route(FHIR_PATH + "/_search", door.search, methods=["POST"]),
+        Route(FHIR_PATH + "/{type}/_search", door.search, methods=["POST"]),
+        Route(FHIR_PATH + "/{type}", door.search, methods=["GET"]),
+        Route(compartment + "/_search", door.search, methods=["POST"]),
+        Route(compartment + "/{type}/_search", door.search, methods=["POST"]),
+        Route(compartment + "/{type}", door.search, methods=["GET"]),
+    ]
 
 
-class _Search:
+class _Searches:
     def __init__(self, services: GatewayServices) -> None:
         self._services = services
 
@@ -40,49 +82,103 @@ class _Search:
         """What matches and the caller may see."""
         caller = caller_of(request, self._services)
         check_accept(request)
-        type_ = request.path_params["type"]
-        if not is_type(type_):
+        type_, local = request.path_params.get("type"), request.path_params.get("id")
+        if type_ == "*" and local is not None:
+            type_ = None
+        if (type_ is not None and not is_type(type_)) or (local is not None and not is_id(local)):
             return not_found()
-        require_scope(caller, type_, "s")
-        given = parameters_of(request)
-        asked = tuple(pair for pair in given if pair[0] != OFFSET)
-        parsed = parse_query(type_, asked)
-        criteria = tuple(pair for pair in asked if pair[0] != "_count")
-        found = self._find(caller, parsed, Query(type=type_, parameters=criteria))
-        count = min(parsed.count or DEFAULT_COUNT, MAXIMUM_COUNT)
-        return self._page(type_, given, Paging(offset_in(given), count), found)
-
-    def _find(self, caller: Caller, parsed: Parsed, query: Query) -> list[Opened]:
-        local = _patient(parsed)
-        exchange = self._services.exchange
-        if local is None and parsed.type in DIRECTORY_TYPES:
-            return exchange.local.directory(query)
-        if local is None and caller.account is None:
-            raise Refused(400, "required", "name one patient: patient=id, or _id of a Patient")
-        try:
-            return exchange.local.search(caller.asker, local, query)
-        except AccessRefused:
-            return []
-
-    def _page(self, type_: str, given: Parameters, paging: Paging, found: list[Opened]) -> Response:
-        base = self._services.fhir_url
-        page = found[paging.offset : paging.offset + paging.count]
-        url = f"{base}/{type_}"
-        body = searchset(
-            [Found(f"{url}/{one.id}", one.data) for one in page],
-            total=len(found),
-            self_url=f"{url}?{urlencode(given)}" if given else url,
-            next_url=paging.next_url(url, given, len(found)),
-            timestamp=instant(self._services.organisation.clock()),
+        place = "/".join(filter(None, ("Patient" if local else None, local, type_)))
+        given = await form_of(request) if request.method == "POST" else parameters_of(request)
+        asked = self._asked(request, caller, place, given)
+        search = self._parsed(type_, local, asked)
+        _check_scopes(caller, search)
+        found = await run(
+            self._services,
+            lambda: self._find(caller, search, local, asked.after),
+            is_wide=_is_wide(search, local) and is_everybody(caller),
         )
-        return fhir_response(body)
+        return self._answer(request, caller, (place, asked, search), found)
+
+    def _asked(self, request: Request, caller: Caller, place: str, given: Parameters) -> _Asked:
+        cursors = [value for name, value in given if name == PARAMETER]
+        if not cursors:
+            return _Asked(given, is_strict(request))
+        if len(given) > 1:
+            raise Refused(400, "value", "follow the link as it was given")
+        now = self._services.organisation.clock()
+        return self._services.cursors.open(caller, place, cursors[0], _Asked, now)
+
+    def _parsed(self, type_: str | None, local: str | None, asked: _Asked) -> Search:
+        return parse(
+            type_,
+            asked.given,
+            indexed=self._services.indexed,
+            handling="strict" if asked.is_strict else "lenient",
+            compartment=local,
+        )
+
+    def _find(
+        self, caller: Caller, search: Search, local: str | None, after: Position | None
+    ) -> _Answer:
+        named = search.patients or frozenset(filter(None, (local,)))
+        with reach_of(self._services, caller, "search") as reach:
+            page = search_in(search, reach, after)
+            matches, included = _opened(reach, page.matches), _opened(reach, page.included)
+            reach.note(named, counted=search.counts_only)
+            return _Answer(matches, included, page.total, page.after, page.issues)
+
+    def _answer(
+        self,
+        request: Request,
+        caller: Caller,
+        asked: tuple[str, _Asked, Search],
+        found: _Answer,
+    ) -> Response:
+        services, (place, what, search) = self._services, asked
+        now, url = services.organisation.clock(), f"{services.fhir_url}/{place}".rstrip("/")
+        next_url = None
+        if found.after is not None:
+            following = msgspec.structs.replace(what, after=found.after)
+            next_url = f"{url}?{PARAMETER}={services.cursors.seal(caller, place, following, now)}"
+        body = searchset(
+            [
+                *(self._entry(one) for one in found.matches),
+                *(self._entry(one, is_match=False) for one in found.included),
+                *_warnings(found.issues),
+            ],
+            total=found.total,
+            self_url=f"{url}?{urlencode(search.applied)}" if search.applied else url,
+            next_url=next_url,
+            timestamp=instant(now),
+        )
+        return answer(request, body)
+
+    def _entry(self, opened: Opened, *, is_match: bool = True) -> Found:
+        whole = entry(self._services, opened)
+        return Found(whole.full_url, whole.resource, "match" if is_match else "include")
 
 
-def _patient(parsed: Parsed) -> str | None:
-    """The one patient that a search names; each search is about one, or about the directory."""
-    named = parsed.ids if parsed.type == "Patient" else parsed.patients
-    if not named:
-        return None
-    if len(named) > 1 or len(named[0]) > 1:
-        raise Refused(400, "too-costly", "ask about one patient at a time")
-    return named[0][0]
+def _check_scopes(caller: Caller, search: Search) -> None:
+    """Refuse what no scope is about; what is searched for beside it is left out silently."""
+    for type_ in search.types:
+        require_scope(caller, type_, "s")
+    if not search.types and not any("s" in one.interactions for one in caller.scopes.granted):
+        raise insufficient_scope()
+
+
+def _is_wide(search: Search, local: str | None) -> bool:
+    """Whether a search looks at the records of many."""
+    is_directory = bool(search.types) and set(search.types) <= DIRECTORY_TYPES
+    return local is None and search.patients is None and not is_directory
+
+
+def _opened(reach: Reach, nodes: Iterable[Node]) -> list[Opened]:
+    found = (reach.open(node) for node in nodes)
+    return [one for one in found if one is not None and not one.deleted]
+
+
+def _warnings(issues: Sequence[Issue]) -> list[Found]:
+    """What was asked and is not in force, as the last entry (FHIR R4 3.1.1.6)."""
+    if not issues:
+        return []
+    return [Found("urn:careledger:outcome", encode_issues(tuple(issues)), "outcome")]

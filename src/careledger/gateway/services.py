@@ -1,16 +1,19 @@
 """What the doors of one organisation's gateway need."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
 from careledger.exchange.exchange import Exchange
 from careledger.exchange.organisation import Organisation
+from careledger.fhir.search.table import ALL, IndexSet
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.auth_files import Client, Person, Register
 from careledger.gateway.auth_flow import SignIns
 from careledger.gateway.auth_id_token import IdTokens
 from careledger.gateway.auth_provider import IdentityProvider
 from careledger.gateway.auth_tokens import SeenAssertions, Tokens
+from careledger.gateway.fhir_cursor import Cursors
 from careledger.ledger.record import Instant
 
 AUTH_PATH: Final = "/auth"
@@ -35,6 +38,11 @@ class GatewayServices:
     staff: Register[Person]
     provider: IdentityProvider | None = None
     sign_ins: SignIns = field(default_factory=SignIns)
+    indexed: IndexSet = ALL
+    """Which search parameters are answered: those that are indexed when records come in."""
+    cursors: Cursors = field(default_factory=Cursors)
+    scans: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    """So many questions about everybody's records are answered at once."""
 
     @property
     def organisation(self) -> Organisation:
