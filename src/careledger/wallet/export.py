@@ -15,7 +15,7 @@ from careledger.wallet.wallet import Wallet
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What an export holds; `silent` are the custodians that gave nothing, and why."""
+    """What an export holds; `silent` are the custodians that gave nothing, or not all, and why."""
 
     records: int
     custodians: tuple[str, ...]
@@ -41,7 +41,10 @@ async def export(
     for member in asked:
         told(member)
         try:
-            found.append(await read(wallet, member, EVERYTHING))
+            record = await read(wallet, member, EVERYTHING)
+            found.append(record)
+            if record.spoilt:
+                silent[member] = f"{len(record.spoilt)} of its records cannot be opened there"
         except ProofError:
             raise
         except LedgerError as error:

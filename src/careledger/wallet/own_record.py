@@ -5,54 +5,22 @@ for byte, before she sees any of it.
 """
 
 import asyncio
-import secrets
 from dataclasses import dataclass, field
-from typing import Final, assert_never
+from typing import Final
 
 from careledger.apps.records import APPLICATION
 from careledger.apps.records.commands import AcknowledgeDisclosure, Disclosed
-from careledger.ledger.commitment import (
-    Opening,
-    TransactionProof,
-    commit,
-)
-from careledger.ledger.errors import Malformed, ProofError
-from careledger.ledger.record import (
-    AccountId,
-    Digest,
-    Instant,
-    MemberId,
-    TransactionId,
-    decode,
-    encode,
-)
-from careledger.ledger.statement import parse_statement
-from careledger.mechanisms.messages import (
-    ANSWER,
-    ASK,
-    Answer,
-    Ask,
-    Query,
-    Refused,
-    Rejected,
-    Released,
-    ReleasedRecord,
-    asked,
-    manifest,
-    split_parts,
-)
-from careledger.mechanisms.request import CONTENT_TYPE, AccessRequest, sign_request
-from careledger.mechanisms.terms import Action
-from careledger.vault.errors import Tampered
-from careledger.vault.sealing import Binding, new_sealing_key, open_from
+from careledger.ledger.commitment import Opening, TransactionProof, verify_events
+from careledger.ledger.errors import ProofError
+from careledger.ledger.record import Digest, Instant, MemberId
+from careledger.mechanisms.messages import Query, SpoiltRecord, verify_spoilt
+from careledger.verify.event import find_batch
 from careledger.verify.record import verify_committed
-from careledger.wallet.contents import HeldAccount
-from careledger.wallet.errors import NotAccepted, NotAnswered
-from careledger.wallet.post import ASK_PATH, gateway_of, seal_letter
+from careledger.wallet.errors import NotAccepted
+from careledger.wallet.own_ask import Heard, ask
 from careledger.wallet.proofs import transaction_proof
 from careledger.wallet.wallet import Wallet
 
-PATIENT_REQUEST: Final = "PATRQT"
 EVERYTHING: Final = Query()
 
 _TRIES, _PAUSE_S = 20, 0.1
@@ -74,19 +42,12 @@ class OwnRecord:
 
     custodian: MemberId
     resources: tuple[OwnResource, ...]
+    spoilt: tuple[SpoiltRecord, ...]
+    """What it committed to and, as it says itself, can open no more."""
     proofs: dict[bytes, TransactionProof]
     notice: str
     as_of: Instant
     number: int
-
-
-@dataclass(frozen=True)
-class _Sent:
-    """An ask on its way, and what its answer opens with."""
-
-    ask: Ask
-    request: TransactionId
-    private: bytes
 
 
 async def read(wallet: Wallet, member: str, query: Query = EVERYTHING) -> OwnRecord:
@@ -98,119 +59,89 @@ async def read(wallet: Wallet, member: str, query: Query = EVERYTHING) -> OwnRec
         ProofError: what it sent is not what it committed to; none of it is returned.
         Unavailable: no answer.
     """
-    held = wallet.contents.account_at(member)
-    sent = _prepare(wallet, held, query)
-    custodian = MemberId(held.member)
-    letter = seal_letter(wallet.view, wallet.chain, custodian, ASK, encode(sent.ask))
-    answer = await wallet.post.send(gateway_of(wallet.view, custodian) + ASK_PATH, letter)
-    said, parts = _open(wallet, held, sent, answer)
-    released = _released(parts)
-    commitments = [
-        commit(record.opening.name, record.opening.salt, data) for record, data in released
-    ]
-    expected = manifest(said.salt, sent.request, commitments)
-    await _check_disclosure(wallet, said, sent, expected)
-    proofs = await _check_resources(wallet, held, released)
-    await _acknowledge(wallet, held, said, expected)
+    heard = await ask(wallet, member, query)
+    expected = heard.manifest
+    told = (await disclosures(wallet, [heard])).get(heard.said.transaction)
+    if told is None:
+        raise ProofError(
+            "the ledger holds no such disclosure", expected=heard.said.transaction.hex()
+        )
+    if not is_of(told, heard, expected):
+        raise ProofError("the ledger says that something else was disclosed")
+    proofs = await _check_resources(wallet, heard)
+    await acknowledge(wallet, heard, expected)
+    resources = tuple(
+        OwnResource(one.opening, one.transaction, data)
+        for one, data in heard.pieces
+        if not isinstance(one, SpoiltRecord)
+    )
     return OwnRecord(
-        custodian=custodian,
-        resources=tuple(
-            OwnResource(record.opening, record.transaction, data) for record, data in released
-        ),
+        custodian=heard.custodian,
+        resources=resources,
+        spoilt=tuple(one for one, _ in heard.pieces if isinstance(one, SpoiltRecord)),
         proofs=proofs,
-        notice=said.notice,
-        as_of=said.as_of,
-        number=said.number,
+        notice=heard.said.notice,
+        as_of=heard.said.as_of,
+        number=heard.said.number,
     )
 
 
-def _prepare(wallet: Wallet, held: HeldAccount, query: Query) -> _Sent:
-    salt, (private, public) = secrets.token_bytes(32), new_sealing_key()
-    request = AccessRequest(
-        custodian=held.member,
-        account=held.account,
-        requester=held.member,
-        purpose=PATIENT_REQUEST,
-        actions=(_action_of(query),),
-        query=asked(salt, query, public),
-    )
-    claims = wallet.claims(AccountId(held.account), "request")
-    signed = sign_request(wallet.key_at(held), claims, request)
-    ask = Ask(request=signed, query=query, salt=salt, reply_to=public)
-    return _Sent(ask, parse_statement(signed, CONTENT_TYPE).id, private)
+async def disclosures(wallet: Wallet, heard: list[Heard]) -> dict[bytes, Disclosed]:
+    """The disclosures that answers speak of, by transaction; those that the ledger has.
 
-
-def _action_of(query: Query) -> Action:
-    if query.type is None:
-        return "export"
-    return "search" if query.id is None else "read"
-
-
-def _open(
-    wallet: Wallet, held: HeldAccount, sent: _Sent, answer: bytes
-) -> tuple[Released, list[bytes]]:
-    binding = Binding(
-        chain=wallet.chain, channel=ANSWER, receiver=held.account, context=sent.ask.salt
-    )
-    try:
-        head, *parts = split_parts(open_from(sent.private, binding, answer))
-        said: Answer = decode(head, Answer)  # type: ignore[arg-type] # a union is no type[T]
-    except (Tampered, Malformed, ValueError) as error:
-        raise ProofError("the answer is not one to this request") from error
-    match said:
-        case Refused(dimensions=dimensions):
-            raise NotAnswered(f"{held.member} refused your request: {', '.join(dimensions)}")
-        case Rejected(text=text):
-            raise NotAnswered(f"{held.member} could not answer your request: {text}")
-        case Released(custodian=custodian):
-            if custodian != held.member:
-                raise ProofError("the answer is another custodian's", expected=held.member)
-            return said, parts
-        case _:
-            assert_never(said)
-
-
-def _released(parts: list[bytes]) -> list[tuple[ReleasedRecord, bytes]]:
-    if len(parts) % 2:
-        raise ProofError("a resource came without its proof")
-    pairs = zip(parts[::2], parts[1::2], strict=True)
-    return [(decode(proof, ReleasedRecord), data) for proof, data in pairs]
-
-
-async def _check_disclosure(wallet: Wallet, said: Released, sent: _Sent, expected: Digest) -> None:
-    """Hold the answer against the disclosure on the ledger, which must be of exactly this."""
+    The ledger is read until all of them are there, or for two seconds.
+    """
+    wanted = {(one.said.transaction, one.held.member) for one in heard}
+    found: dict[bytes, Disclosed] = {}
     for _ in range(_TRIES):
         await wallet.refresh()
         for seen in wallet.copy.seen:
             event = wallet.copy.event_of(seen)
-            if seen.transaction == said.transaction and isinstance(event, Disclosed):
-                found = event.request, event.manifest, event.number
-                if found != (sent.request, expected, said.number):
-                    raise ProofError("the ledger says that something else was disclosed")
-                return
+            if isinstance(event, Disclosed) and (seen.transaction, event.custodian) in wanted:
+                found[seen.transaction] = event
+        if len(found) == len(wanted):
+            break
         await asyncio.sleep(_PAUSE_S)
-    raise ProofError("the ledger holds no such disclosure", expected=said.transaction.hex())
+    return found
 
 
-async def _check_resources(
-    wallet: Wallet, held: HeldAccount, released: list[tuple[ReleasedRecord, bytes]]
-) -> dict[bytes, TransactionProof]:
+def is_of(told: Disclosed, heard: Heard, manifest: Digest) -> bool:
+    """Whether a disclosure is of this answer, and the answer of exactly what it says."""
+    found = told.request, told.manifest, told.number
+    return found == (heard.request, manifest, heard.said.number)
+
+
+async def _check_resources(wallet: Wallet, heard: Heard) -> dict[bytes, TransactionProof]:
     proofs: dict[bytes, TransactionProof] = {}
-    for record, data in released:
-        if record.opening.name.custodian != held.member:
-            raise ProofError("a resource of another custodian", expected=held.member)
-        if record.transaction not in proofs:
-            proof = await transaction_proof(wallet.log, record.transaction)
-            proofs[record.transaction] = proof
-        verify_committed(data, record.opening, proofs[record.transaction])
+    for one, data in heard.pieces:
+        proof = proofs.get(one.transaction)
+        if proof is None:
+            proof = proofs[one.transaction] = await transaction_proof(wallet.log, one.transaction)
+        if isinstance(one, SpoiltRecord):
+            check_spoilt(one, proof)
+        else:
+            verify_committed(data, one.opening, proof)
     return proofs
 
 
-async def _acknowledge(wallet: Wallet, held: HeldAccount, said: Released, expected: Digest) -> None:
+def check_spoilt(said: SpoiltRecord, proof: TransactionProof) -> None:
+    """Check that there was something, of which its custodian says that it opens no more.
+
+    Raises:
+        ProofError: there was not.
+    """
+    verify_spoilt(said)
+    verify_events(proof)
+    find_batch(proof.events, said.name.custodian, said.root, said.size)
+
+
+async def acknowledge(wallet: Wallet, heard: Heard, manifest: Digest) -> None:
     """Confirm on the ledger that this is what was received."""
-    command = AcknowledgeDisclosure(custodian=held.member, number=said.number, manifest=expected)
+    command = AcknowledgeDisclosure(
+        custodian=heard.custodian, number=heard.said.number, manifest=manifest
+    )
     try:
-        await wallet.submit(held, APPLICATION.name, command)
+        await wallet.submit(heard.held, APPLICATION.name, command)
     except NotAccepted:
         return  # somebody with the same seed has confirmed it already
     await wallet.refresh()
