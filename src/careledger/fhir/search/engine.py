@@ -15,7 +15,7 @@ from careledger.fhir.errors import BadParameterValue, Issue
 from careledger.fhir.search.confinement import is_clinical
 from careledger.fhir.search.graph import Graph, Node, Test
 from careledger.fhir.search.include import Name, included, local_names, references
-from careledger.fhir.search.match import compiled
+from careledger.fhir.search.match import node_test
 from careledger.fhir.search.query import (
     MAXIMUM_COUNT,
     Chain,
@@ -103,7 +103,6 @@ class _Run:
 
     def __init__(self, graph: Graph, terminology: Terminology) -> None:
         self._graph, self._terminology = graph, terminology
-        self._tests: dict[Condition, Test] = {}
         self._ends: dict[Chain, frozenset[Name]] = {}
         self._sources: dict[tuple[Has, frozenset[str] | None], frozenset[Name]] = {}
         self._nodes: dict[Name, Node | None] = {}
@@ -123,7 +122,7 @@ class _Run:
         """
         if type_ is not None and not is_clinical(type_):
             patients = None
-        local = _all([self._test(one) for one in conditions if not isinstance(one, Chain | Has)])
+        local = self._local(type_, conditions)
         linked: list[Test] = []
         for condition in conditions:
             if isinstance(condition, Has):
@@ -136,23 +135,23 @@ class _Run:
             if further(node):
                 yield node
 
-    def _test(self, condition: Condition) -> Test:
-        """A test of one node."""
-        found = self._tests.get(condition)
-        if found is None:
-            found = self._tests[condition] = self._made(condition)
-        return found
+    def _local(self, type_: str | None, conditions: Sequence[Condition]) -> Test:
+        """A test of a node that looks at nothing else."""
+        patients = [one.patient for one in conditions if isinstance(one, InCompartment)]
+        criteria = [one for one in conditions if isinstance(one, Criterion)]
+        meets = node_test(type_, criteria, self._terminology)
+        if not patients:
+            return meets
+        return lambda node: all(one in node.facts.patients for one in patients) and meets(node)
 
-    def _made(self, condition: Condition) -> Test:
+    def _test(self, type_: str | None, condition: Condition) -> Test:
         match condition:
-            case Criterion():
-                return compiled(condition, self._terminology)
-            case InCompartment(patient):
-                return lambda node: patient in node.facts.patients
             case Chain():
                 return self._by_reference(condition)
             case Has():
                 return self._has(condition, None)
+            case Criterion() | InCompartment():
+                return self._local(type_, (condition,))
 
     # --- chains --------------------------------------------------------------------------------
 
@@ -161,7 +160,7 @@ class _Run:
     ) -> tuple[Test, frozenset[str] | None]:
         """A test, and the patients in whose records a match can be."""
         if patients is not None or len(chain.ways) > FAR_FIRST:
-            return self._test(chain), patients
+            return self._by_reference(chain), patients
         ends = self._far(chain)
         whose = type_ is not None and is_clinical(type_) and chain.code in _WHOSE
         if whose and all(kind == "Patient" for kind, _ in ends):
@@ -180,7 +179,7 @@ class _Run:
 
     def _by_reference(self, chain: Chain) -> Test:
         """Follow each reference of a node; each end is looked at once."""
-        ways = {type_: self._test(condition) for type_, condition in chain.ways}
+        ways = {type_: self._test(type_, condition) for type_, condition in chain.ways}
         held: dict[Name, bool] = {}
 
         def test(node: Node) -> bool:

@@ -1,12 +1,11 @@
 """Whether a resource meets a criterion, judged by its values alone (FHIR R4 3.1.1.4).
 
-`compiled` turns a criterion into a function that is pure and cheap, for use on many resources.
+`node_test` turns criteria into a function that is pure and cheap, for use on many resources.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any  # Any: each kind of parameter has values of its own type
 
-from careledger.fhir.dates import Span
 from careledger.fhir.search.folding import fold
 from careledger.fhir.search.graph import Node, Test
 from careledger.fhir.search.numbers import accepts
@@ -23,49 +22,66 @@ from careledger.fhir.search.query import (
     TokenOperand,
     UriOperand,
 )
-from careledger.fhir.search.table import Kind
+from careledger.fhir.search.shortcut import shortcut
+from careledger.fhir.search.table import FROM_THE_NODE, Kind
 from careledger.fhir.search.token_match import Terminology, token_acceptor, tokens
 from careledger.fhir.search.values import QuantityValue, ReferenceValue, Values
 
 Accepts = Callable[[Any], bool]
 
 
-def compiled(criterion: Criterion, terminology: Terminology) -> Test:
-    """Return the function that says whether a resource meets a criterion.
+def node_test(type_: str | None, criteria: Sequence[Criterion], terminology: Terminology) -> Test:
+    """Return the function that says whether a resource of a type meets all criteria.
 
     Raises:
-        InvalidQuery: it needs a value set or a code system that is not known here.
+        InvalidQuery: one needs a value set or a code system that is not known here.
     """
-    if criterion.code == "_id":
-        return _by_id(criterion)
-    read = _from_node if criterion.code == "_lastUpdated" else _reader(criterion.kind)
-    code = criterion.code
-    if criterion.modifier == "missing":
-        missing = criterion.missing
-        return lambda node: (not read(node, code)) is missing
-    accepts_one = _acceptor(criterion, terminology)
-    if criterion.modifier in ("not", "not-in"):
-        return lambda node: not any(map(accepts_one, read(node, code)))
-    return lambda node: any(map(accepts_one, read(node, code)))
+    of_node = [_of_node(one) for one in criteria if one.code in FROM_THE_NODE]
+    of_values = [_of_values(one, terminology) for one in criteria if one.code not in FROM_THE_NODE]
+    quick = [] if type_ is None else [shortcut(type_, one) for one in criteria]
+    of_facts = [one for one in quick if one is not None]
+
+    def test(node: Node) -> bool:
+        for ask in of_node:
+            if not ask(node):
+                return False
+        facts = node.facts
+        for rule_out in of_facts:
+            if not rule_out(facts):
+                return False
+        if of_values:
+            values = node.values
+            for meets in of_values:
+                if not meets(values):
+                    return False
+        return True
+
+    return test
 
 
-def _by_id(criterion: Criterion) -> Test:
+def _of_node(criterion: Criterion) -> Test:
+    """A test of what is known of every resource: its id and when it was stored."""
     if criterion.modifier == "missing":
         missing = criterion.missing
         return lambda _: not missing
+    dates = [one for one in criterion.operands if isinstance(one, DateOperand)]
+    if dates:
+        return lambda node: any(date_accepts(one, node.stored, node.stored) for one in dates)
     wanted = frozenset(one.code for one in criterion.operands if isinstance(one, TokenOperand))
     if criterion.modifier == "not":
         return lambda node: node.id not in wanted
     return lambda node: node.id in wanted
 
 
-def _from_node(node: Node, _: str) -> tuple[Span, ...]:
-    return ((node.stored, node.stored),)
-
-
-def _reader(kind: Kind) -> Callable[[Node, str], tuple[Any, ...]]:
-    of = _GROUP[kind]
-    return lambda node, code: of(node.values).get(code, ())
+def _of_values(criterion: Criterion, terminology: Terminology) -> Callable[[Values], bool]:
+    of, code = _GROUP[criterion.kind], criterion.code
+    if criterion.modifier == "missing":
+        missing = criterion.missing
+        return lambda values: (not of(values).get(code)) is missing
+    accepts_one = _acceptor(criterion, terminology)
+    if criterion.modifier in ("not", "not-in"):
+        return lambda values: not any(map(accepts_one, of(values).get(code, ())))
+    return lambda values: any(map(accepts_one, of(values).get(code, ())))
 
 
 _GROUP: dict[str, Callable[[Values], dict[str, tuple[Any, ...]]]] = {

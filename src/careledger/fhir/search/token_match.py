@@ -14,7 +14,7 @@ Accepts = Callable[[TokenValue], bool]
 class Terminology(Protocol):
     """What is known of code systems and value sets."""
 
-    def value_set(self, url: str) -> Collection[tuple[str, str]] | None:
+    def expand(self, url: str) -> Collection[tuple[str, str]] | None:
         """System and code of every member; None if the set is not known in full."""
         ...
 
@@ -30,7 +30,7 @@ class Terminology(Protocol):
 class NoTerminology:
     """A server that knows no code systems."""
 
-    def value_set(self, url: str) -> Collection[tuple[str, str]] | None:  # noqa: ARG002
+    def expand(self, url: str) -> Collection[tuple[str, str]] | None:  # noqa: ARG002
         """None is known."""
         return None
 
@@ -54,7 +54,7 @@ def token_acceptor(criterion: Criterion, terminology: Terminology) -> Accepts:
             wanted = tuple(fold(one.code or "") for one in operands)
             return lambda value: bool(value.text) and fold(value.text).startswith(wanted)
         case "in" | "not-in":
-            sets = [terminology.value_set(one.code or "") for one in operands]
+            sets = [terminology.expand(one.code or "") for one in operands]
             return _members(sets, criterion.code, "a value set whose codes are all known here")
         case "below" | "above":
             related = terminology.below if criterion.modifier == "below" else terminology.above
