@@ -74,6 +74,8 @@ class UpstreamClient:
             trust_env=False,
         )
         self._within_s = upstream.timeout_s
+        self.date: str | None = None
+        """`Date` of the first answer since this was last set to None (RFC 9110 6.6.1)."""
         self._signing_in = upstream.credentials and _SignIn(upstream.credentials, self._client)
 
     @property
@@ -132,6 +134,7 @@ class UpstreamClient:
                 method, self.url(path), params=list(parameters) or None, content=body, headers=said
             ) as answer:
                 self._check(answer.status_code)
+                self.date = self.date or answer.headers.get("date")
                 yield answer
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise UpstreamDown("the organisation's own FHIR server does not answer") from error

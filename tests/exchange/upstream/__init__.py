@@ -1,0 +1,1 @@
+"""Before a FHIR server of others: following it, fetching from it, moving."""
