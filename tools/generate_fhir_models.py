@@ -12,7 +12,12 @@ import re
 import sys
 from pathlib import Path
 
-from tools import generate_fhir_parameters, generate_fhir_search, generate_fhir_terminology
+from tools import (
+    generate_fhir_parameters,
+    generate_fhir_search,
+    generate_fhir_summaries,
+    generate_fhir_terminology,
+)
 from tools.fhir_class import Class
 from tools.fhir_definitions import (
     Json,
@@ -291,6 +296,7 @@ def main(folder: Path, target: Path = TARGET) -> None:
     write(target, "registry", "Which module holds the model of a resource type.", body)
     generate_fhir_search.main(folder, HEADER, target)
     generate_fhir_parameters.main(folder, HEADER, target)
+    generate_fhir_summaries.main(folder, HEADER, target)
     generate_fhir_terminology.main(folder, HEADER, target)
 
 

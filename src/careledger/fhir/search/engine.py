@@ -27,12 +27,13 @@ from careledger.fhir.search.query import (
     Search,
 )
 from careledger.fhir.search.sorting import Comparable, Order
-from careledger.fhir.search.token_match import NoTerminology, Terminology
+from careledger.fhir.terminology import Terminology, Vocabulary
 
 DEFAULT_COUNT: Final = 100
 FAR_FIRST: Final = 8
 """Up to so many types at the far end of a chain, they are searched before the near end is."""
 
+_NO_CODES: Final = Vocabulary({}, {})
 _WHOSE: Final = frozenset({"patient", "subject"})
 
 
@@ -63,7 +64,7 @@ def run(
     behind = None if after is None else order.key_of(after)
     if after is not None and behind is None:
         raise BadParameterValue("a page of this search")
-    nodes = _Run(graph, terminology or NoTerminology()).all(search)
+    nodes = _Run(graph, terminology or _NO_CODES).all(search)
     if search.counts_only:
         return Page([], [], sum(1 for _ in nodes), None, search.issues)
     count = min(search.count or DEFAULT_COUNT, MAXIMUM_COUNT)
@@ -80,7 +81,7 @@ def every(
     search: Search, graph: Graph, *, terminology: Terminology | None = None
 ) -> Iterator[Node]:
     """Yield all matches in the graph's own order, without pages: for exports and conditions."""
-    return _Run(graph, terminology or NoTerminology()).all(search)
+    return _Run(graph, terminology or _NO_CODES).all(search)
 
 
 class _Counted:

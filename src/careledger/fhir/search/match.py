@@ -24,8 +24,9 @@ from careledger.fhir.search.query import (
 )
 from careledger.fhir.search.shortcut import shortcut
 from careledger.fhir.search.table import FROM_THE_NODE, Kind
-from careledger.fhir.search.token_match import Terminology, token_acceptor, tokens
+from careledger.fhir.search.token_match import token_acceptor, tokens
 from careledger.fhir.search.values import QuantityValue, ReferenceValue, Values
+from careledger.fhir.terminology import Terminology
 
 Accepts = Callable[[Any], bool]
 

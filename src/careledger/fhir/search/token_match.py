@@ -1,44 +1,14 @@
 """Whether a token, a code with its system, is what was asked for (FHIR R4 3.1.1.4.10)."""
 
-from collections.abc import Callable, Collection, Iterable
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from careledger.fhir.errors import BadParameterValue, UnknownParameter
 from careledger.fhir.search.folding import fold
 from careledger.fhir.search.query import Criterion, TokenOperand
 from careledger.fhir.search.values import TokenValue
+from careledger.fhir.terminology import Terminology
 
 Accepts = Callable[[TokenValue], bool]
-
-
-class Terminology(Protocol):
-    """What is known of code systems and value sets."""
-
-    def expand(self, url: str) -> Collection[tuple[str, str]] | None:
-        """System and code of every member; None if the set is not known in full."""
-        ...
-
-    def below(self, system: str, code: str) -> Collection[tuple[str, str]] | None:
-        """The code and what it subsumes; None if the code system is not known."""
-        ...
-
-    def above(self, system: str, code: str) -> Collection[tuple[str, str]] | None:
-        """The code and what subsumes it; None if the code system is not known."""
-        ...
-
-
-class NoTerminology:
-    """A server that knows no code systems."""
-
-    def expand(self, url: str) -> Collection[tuple[str, str]] | None:  # noqa: ARG002
-        """None is known."""
-        return None
-
-    def below(self, system: str, code: str) -> Collection[tuple[str, str]] | None:  # noqa: ARG002
-        """None is known."""
-        return None
-
-    above = below
 
 
 def token_acceptor(criterion: Criterion, terminology: Terminology) -> Accepts:
@@ -70,7 +40,9 @@ def _coding(operand: TokenOperand, code: str) -> tuple[str, str]:
     return operand.system, operand.code
 
 
-def _members(sets: list[Collection[tuple[str, str]] | None], code: str, expected: str) -> Accepts:
+def _members(
+    sets: Sequence[Collection[tuple[str, str]] | None], code: str, expected: str
+) -> Accepts:
     every: set[tuple[str, str]] = set()
     for members in sets:
         if members is None:
