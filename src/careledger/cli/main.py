@@ -22,6 +22,7 @@ _OWN = {
     "gateway": Target(
         "careledger.cli.gateway:gateway", "Run an organisation's gateway; work at its desk."
     ),
+    "idp": Target("careledger.cli.idp:idp", "A small sign-in provider for trying out."),
     "wallet": Target("careledger.cli.wallet:wallet", "A patient's keys and accounts."),
     "consent": Target("careledger.cli.consent:consent", "Allow, forbid, end and show consents."),
     "ingest": Target("careledger.cli.ingest:ingest", "Send FHIR bundles to a gateway."),

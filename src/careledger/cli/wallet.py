@@ -110,3 +110,29 @@ def rotate(member: str, purse: Purse) -> None:
 
     ordered = purse.run(lambda wallet: rotate_key(wallet, member))
     click.echo(f"Done, in transaction {ordered.receipt.id.hex()}.")
+
+
+@wallet.command("sign-in")
+@click.argument("member")
+@click.argument("code")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@purse_options
+def sign_in(member: str, code: str, purse: Purse, *, yes: bool) -> None:
+    """Sign in at MEMBER to the application whose page shows you CODE.
+
+    Only for a code on a page that you opened yourself: whoever has the page goes in as you.
+    """
+    from careledger.wallet.sign_in import approve, look
+    from careledger.wallet.wallet import Wallet
+
+    async def ask(wallet: Wallet) -> str:
+        waiting = await look(wallet, member, code)
+        click.echo(f"{waiting.application} wants to")
+        for line in waiting.may:
+            click.echo(f"  - {line}")
+        if not yes:
+            click.confirm("Did you open that page yourself, and sign in to it?", abort=True)
+        await approve(wallet, waiting)
+        return waiting.application
+
+    click.echo(f"Approved: go on at the page of {purse.run(ask)}.")

@@ -91,14 +91,16 @@ class Granted:
     used: bool = False
 
 
-class _Shortlived:
+class Shortlived:
     """Things by name that end; the oldest goes when there are too many."""
 
     def __init__(self, seconds: int) -> None:
+        """Each ends after so many seconds, unless told otherwise."""
         self._seconds = seconds
         self._found = OrderedDict[str, tuple[Instant, Any]]()  # Any: what each use of it puts in
 
     def put(self, key: str, value: object, now: Instant, seconds: int | None = None) -> None:
+        """Remember `value`."""
         until = now + (self._seconds if seconds is None else seconds)
         self._found[key] = until, value
         self._found.move_to_end(key)
@@ -106,14 +108,17 @@ class _Shortlived:
             self._found.popitem(last=False)
 
     def get(self, key: str, now: Instant) -> Any:  # Any: see above
+        """What is remembered; None if nothing is."""
         until, value = self._found.get(key, (0, None))
         return value if now < until else None
 
     def replace(self, key: str, value: object) -> None:
+        """Remember `value` in the place of what is there, and no longer."""
         if key in self._found:
             self._found[key] = self._found[key][0], value
 
     def take(self, key: str, now: Instant) -> Any:  # Any: see above
+        """What is remembered, which now is forgotten."""
         until, value = self._found.pop(key, (0, None))
         return value if now < until else None
 
@@ -123,10 +128,10 @@ class SignIns:
 
     def __init__(self) -> None:
         """Nothing is under way."""
-        self._open = _Shortlived(SIGN_IN_S)
-        self._codes_of_wallets = _Shortlived(SIGN_IN_S)
-        self._granted = _Shortlived(CODE_S)
-        self._launches = _Shortlived(LAUNCH_S)
+        self._open = Shortlived(SIGN_IN_S)
+        self._codes_of_wallets = Shortlived(SIGN_IN_S)
+        self._granted = Shortlived(CODE_S)
+        self._launches = Shortlived(LAUNCH_S)
 
     def begin(self, asked: Asked, cookie: str, now: Instant) -> SignIn:
         """A new one, for the browser that has `cookie`."""

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -50,6 +50,32 @@ class GatewayConfig(Record):
     organisation_key: str
     host: str = "127.0.0.1"
     port: Port = 7410
+    tls_certificate: str | None = None
+    """Certificate and chain in PEM; with `tls_key` the doors speak TLS, without them HTTP."""
+    tls_key: str | None = None
+    client_authorities: str | None = None
+    """Authorities in PEM that sign clients' certificates; then every client must show one."""
+    peer_authorities: str | None = None
+    """Authorities in PEM by which other gateways are trusted, beside those of the system."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins of pages that may call from a browser; `*` is any."""
+    workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 1
+    """Processes that check bundles; 0 checks them in a thread."""
+    index: Literal["small", "all"] = "all"
+    """Which search parameters are indexed; `careledger gateway reindex` after a change."""
+    postgres: str | None = None
+    """A file with the connection string of the database that holds the sealed records."""
+    postgres_keys: str | None = None
+    """Likewise for the wrapped keys, which are in keys.sqlite otherwise."""
+    clients: str | None = None
+    """The applications that people and programs of the organisation may use (TOML)."""
+    staff: str | None = None
+    """Who the staff is at the identity provider, and in which role (TOML)."""
+    identity_provider: str | None = None
+    """Issuer of the OpenID Connect provider where the staff signs in."""
+    identity_provider_client: str = "careledger"
+    identity_provider_secret: str | None = None
+    """File with the gateway's secret at the provider."""
 
 
 def load_node(home: Path) -> NodeConfig:
@@ -81,8 +107,10 @@ def _load(path: Path, type_: type[T]) -> T:
 
 
 def format_toml(config: Record) -> str:
-    """The file that loads as `config`; values are text, whole numbers and lists of text."""
+    """The file that loads as `config`: text, whole numbers, lists of text; None is left out."""
     lines: list[str] = []
     for name, value in msgspec.to_builtins(config).items():
+        if value is None:
+            continue
         lines.append(f"{name} = {msgspec.json.encode(value).decode()}")
     return "\n".join(lines) + "\n"

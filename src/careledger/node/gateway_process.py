@@ -12,19 +12,26 @@ from starlette.applications import Starlette
 
 from careledger.apps.governance.queries import member
 from careledger.consensus.remote import RemoteNode
-from careledger.exchange.erasing import recorded_shreds
 from careledger.exchange.exchange import Exchange
 from careledger.exchange.organisation import Organisation
 from careledger.exchange.transport import HttpTransport
+from careledger.exchange.workers import checking_processes
+from careledger.fhir.search.table import IndexSet
 from careledger.gateway.app import gateway_app
+from careledger.gateway.auth_files import clients_in, read_secret, staff_in
+from careledger.gateway.auth_provider import IdentityProvider, ProviderSettings, is_safe
+from careledger.gateway.auth_settings import SignInSettings
+from careledger.gateway.browsers import insist_on_tls, let_browsers_in
 from careledger.ledger.errors import Unavailable
 from careledger.ledger.genesis import load_genesis
 from careledger.ledger.record import Digest, Instant, MemberId, digest
 from careledger.ledger.state import View
 from careledger.node.config import BadConfiguration, GatewayConfig, load_gateway
+from careledger.node.doors import Tls, check_origins, peer_context, tls_of
+from careledger.node.keeping import check_indexed, places_of
 from careledger.node.serve import serve, wall_clock
 from careledger.store.reader import StoreReader
-from careledger.vault.files import VaultFiles, open_vault, restore
+from careledger.vault.files import open_vault
 from careledger.vault.keyfile import load_sealing_key, load_signing_key
 from careledger.vault.keystore import FileKeyStore
 
@@ -40,6 +47,7 @@ class RunningGateway:
     app: Starlette
     url: str
     """Where clients reach it, as the ledger has it; tokens are for this address."""
+    tls: Tls | None = None
 
 
 @asynccontextmanager
@@ -58,14 +66,17 @@ async def open_gateway(
     async with AsyncExitStack() as owned:
         reader = await _reader(home / config.ledger)
         owned.callback(reader.close)
-        here = f"http://{config.host}:{config.port}"
+        tls = tls_of(home, config)
+        check_origins(config.cors_origins)
+        here = f"{'http' if tls is None else 'https'}://{config.host}:{config.port}"
         url = _address(reader, chain, mine) or here
         folder = home / config.vault
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         keystore = FileKeyStore(home / config.organisation_key)
-        vault = owned.enter_context(open_vault(VaultFiles.under(folder), keystore, mine))
+        vault = owned.enter_context(open_vault(places_of(home, config), keystore, mine))
+        check_indexed(vault, config)
         node = await owned.enter_async_context(RemoteNode(config.node))
-        transport = HttpTransport()
+        transport = HttpTransport(context=peer_context(home, config, tls))
         owned.push_async_callback(transport.close)
         organisation = Organisation(
             member=mine,
@@ -77,12 +88,51 @@ async def open_gateway(
             committed=reader,
             ledger=node,
             clock=clock,
+            indexed=IndexSet(config.index),
         )
-        exchange = Exchange(organisation, folder, transport)
+        executor = checking_processes(config.workers) if config.workers else None
+        if executor is not None:
+            owned.callback(executor.shutdown, wait=False, cancel_futures=True)
+        exchange = Exchange(organisation, folder, transport, executor=executor)
         owned.push_async_callback(exchange.close)
         await exchange.start()
-        app = gateway_app(exchange, url, here)
-        yield RunningGateway(exchange=exchange, app=app, url=url)
+        sign_in = _sign_in(home, config)
+        if sign_in.provider is not None:
+            owned.push_async_callback(sign_in.provider.close)
+        app = gateway_app(exchange, url, here, sign_in=sign_in)
+        let_browsers_in(app, config.cors_origins)
+        if tls is not None:
+            insist_on_tls(app)
+        yield RunningGateway(exchange=exchange, app=app, url=url, tls=tls)
+
+
+def _sign_in(home: Path, config: GatewayConfig) -> SignInSettings:
+    """Whom the organisation's own files let in.
+
+    Raises:
+        BadRegistry: one of them is missing or wrong.
+        BadConfiguration: a provider without its secret or staff.
+    """
+    provider = None
+    if config.identity_provider is not None:
+        if config.identity_provider_secret is None or config.staff is None:
+            raise BadConfiguration("identity_provider goes with identity_provider_secret and staff")
+        if not is_safe(config.identity_provider):
+            raise BadConfiguration("identity_provider is on https, or on this machine")
+        provider = IdentityProvider(
+            ProviderSettings(
+                issuer=config.identity_provider,
+                client=config.identity_provider_client,
+                secret=read_secret(home / config.identity_provider_secret),
+            )
+        )
+    clients = None if config.clients is None else home / config.clients
+    staff = None if config.staff is None else home / config.staff
+    return SignInSettings(
+        clients=clients_in(clients, MemberId(config.member)),
+        staff=staff_in(staff),
+        provider=provider,
+    )
 
 
 async def run_gateway(home: Path, ready: Callable[[RunningGateway], None]) -> None:
@@ -93,39 +143,8 @@ async def run_gateway(home: Path, ready: Callable[[RunningGateway], None]) -> No
     """
     config = load_gateway(home)
     async with open_gateway(home, config) as gateway:
-        await serve(gateway.app, config.host, config.port, lambda: ready(gateway))
-
-
-def back_up(home: Path, data: Path, keys: Path) -> None:
-    """Copy the vault of the stopped gateway in `home` to two new files.
-
-    Raises:
-        VaultInUse: the gateway is running.
-    """
-    config = load_gateway(home)
-    files = VaultFiles.under(home / config.vault)
-    keystore = FileKeyStore(home / config.organisation_key)
-    with open_vault(files, keystore, MemberId(config.member)) as vault:
-        vault.backup_data(data)
-        vault.backup_keys(keys)
-
-
-def put_back(home: Path, data: Path, keys: Path) -> int:
-    """Restore a vault that is gone; how many erasures of the ledger were done again.
-
-    Raises:
-        FileExistsError: there is a vault; nothing is overwritten.
-        WrongVault: the backups do not belong together, or to this member.
-        Unavailable: the node's ledger is not there.
-    """
-    config = load_gateway(home)
-    mine, folder = MemberId(config.member), home / config.vault
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with StoreReader(home / config.ledger) as reader, reader.snapshot() as committed:
-        shredded = list(recorded_shreds(committed, mine))
-    keystore = FileKeyStore(home / config.organisation_key)
-    restore(VaultFiles.under(folder), VaultFiles(data, keys), keystore, mine, shredded)
-    return len(shredded)
+        opened = lambda: ready(gateway)  # noqa: E731
+        await serve(gateway.app, config.host, config.port, opened, gateway.tls)
 
 
 async def _reader(ledger: Path) -> StoreReader:

@@ -19,6 +19,12 @@ def pairwise_key(seed: bytes, chain: Digest, member: MemberId, generation: int) 
     return SigningKey("EdDSA", secret)
 
 
+def client_key(seed: bytes, chain: Digest, member: MemberId, generation: int) -> SigningKey:
+    """The patient's key for signing in at `member`; as old as the key toward it."""
+    secret = _derive(seed, "careledger client key v1", chain, member, generation)
+    return SigningKey("EdDSA", secret)
+
+
 def file_key(seed: bytes, name: str) -> bytes:
     """The AES-256 key of one of the wallet's own files."""
     return _derive(seed, "careledger wallet file v1", name)

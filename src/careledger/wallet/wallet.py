@@ -22,7 +22,7 @@ from careledger.wallet.contents import Contents, HeldAccount
 from careledger.wallet.errors import NotAccepted, NoWallet
 from careledger.wallet.folder import CONTENTS, LEDGER_COPY, WalletFolder
 from careledger.wallet.follow import follow
-from careledger.wallet.keys import pairwise_key
+from careledger.wallet.keys import client_key, pairwise_key
 from careledger.wallet.ledger_copy import Kept, LedgerCopy
 from careledger.wallet.post import Post
 from careledger.wallet.proofs import Known
@@ -113,6 +113,10 @@ class Wallet:
     def key_at(self, held: HeldAccount) -> SigningKey:
         """The patient's key toward one organisation."""
         return pairwise_key(self._folder.seed, self.chain, MemberId(held.member), held.generation)
+
+    def client_key_at(self, held: HeldAccount) -> SigningKey:
+        """The patient's key for signing in at one organisation."""
+        return client_key(self._folder.seed, self.chain, MemberId(held.member), held.generation)
 
     def first_key(self, member: MemberId, generation: int = 0) -> SigningKey:
         """The key that an account at `member` will have."""

@@ -1,0 +1,1 @@
+"""A small OpenID Connect provider for trying CareLedger out; an organisation has one of its own."""
