@@ -16,6 +16,7 @@ from careledger.fhir.bundle import (
     resources_in,
 )
 from careledger.fhir.errors import (
+    CodeNotAllowed,
     DanglingReference,
     ElementRepeated,
     EntryIncomplete,
@@ -136,7 +137,7 @@ def test_entries_are_worked_through_in_fhir_s_order() -> None:
     entries = parse_bundle(bundle(read, search, weight(), ana(), delete)).in_order()
     assert [e.method for e in entries] == ["DELETE", "POST", "PUT", "GET", "GET"]
     assert [e.position for e in entries] == [4, 3, 2, 0, 1]
-    assert entries[-1].condition == "code=1"
+    assert [e.type for e in entries[-2:]] == ["Patient", "Observation"]
 
 
 def test_a_full_url_on_a_server_stands_for_the_relative_reference_too() -> None:
@@ -179,9 +180,24 @@ BAD: dict[str, tuple[bytes, type[FhirError], str]] = {
         "Bundle.entry[0].request.url",
     ),
     "an unsupported verb": (
-        bundle(ana(), changed(weight(), method="PATCH")),
-        UnsupportedRequest,
+        bundle(ana(), changed(weight(), method="TRACE")),
+        CodeNotAllowed,
         "Bundle.entry[1].request.method",
+    ),
+    "a patch that is none": (
+        bundle(ana(), changed(weight(), method="PATCH")),
+        EntryIncomplete,
+        "Bundle.entry[1].resource",
+    ),
+    "a read elsewhere": (
+        bundle({"request": {"method": "GET", "url": "https://b.example/Patient/1"}}),
+        UnsupportedRequest,
+        "Bundle.entry[0].request.url",
+    ),
+    "a read of another door": (
+        bundle({"request": {"method": "GET", "url": "Patient/../../desk/patients"}}),
+        UnsupportedRequest,
+        "Bundle.entry[0].request.url",
     ),
     "a url elsewhere": (
         bundle(changed(ana(), url="https://b.example/Patient")),
@@ -236,7 +252,7 @@ def test_in_a_batch_a_bad_entry_does_not_stop_the_others() -> None:
     patch = changed(weight(), method="PATCH")
     good, bad, dangling = parse_bundle(bundle(ana(), patch, weight(), kind="batch")).entries
     assert good.error is None
-    assert isinstance(bad.error, UnsupportedRequest)
+    assert isinstance(bad.error, EntryIncomplete)
     assert isinstance(dangling.error, DanglingReference)  # batch entries stand alone
     assert dangling.error.location == "Bundle.entry[2].resource"
 

@@ -3,7 +3,7 @@
 Pure and costly, and therefore fit for another process.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from re import compile as regex
 from typing import Final
@@ -52,7 +52,7 @@ def prepare(plan: Plan) -> list[Preparation | None]:
             prepared.append(None)
             continue
         try:
-            prepared.append(_check(one, plan.mapping, own))
+            prepared.append(_check(one, plan, own))
         except FhirError as error:
             error.under(f"{one.entry.place}.resource")
             if plan.type == "transaction":
@@ -82,7 +82,8 @@ def about(facts: Facts, medication: Facts) -> Facts:
     )
 
 
-def _check(one: Planned, mapping: Mapping[str, str], own: frozenset[str]) -> Checked:
+def _check(one: Planned, plan: Plan, own: frozenset[str]) -> Checked:
+    mapping = plan.mapping
     if any(reference not in mapping for reference in one.entry.references):
         raise DanglingReference("references that lead to exactly one resource")
     raw = resolve_references(_written(one), mapping)
@@ -96,7 +97,7 @@ def _check(one: Planned, mapping: Mapping[str, str], own: frozenset[str]) -> Che
         raise WrongType("the id that its request names", f"{resource.type}.id")  # R4 3.1.0.3
     refers = (_LOCAL.fullmatch(reference) for reference in references(resource.raw))
     outside = {match[1] for match in refers if match is not None} - own
-    facts = extract(resource)
+    facts = extract(resource, plan.indexed)
     medication = _medication(resource)
     if medication is not None and medication.startswith("#"):
         facts, medication = about(facts, _contained(resource, medication[1:])), None

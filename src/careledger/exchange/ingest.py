@@ -44,6 +44,9 @@ from careledger.vault.errors import NoOwner, NotRegistered, VersionConflict, Wro
 AHEAD: Final = 4
 """So many bundles are in work at once."""
 
+WORTH_A_PROCESS: Final = 16
+"""Entries from which on a bundle is worth sending to another process."""
+
 _KNOWN: Final = 200_000
 
 A = TypeVar("A")
@@ -72,7 +75,8 @@ class Ingestion:
             FhirError: the bundle, or the whole transaction, is refused and nothing is stored.
             Unavailable: disk or ledger; a transaction is stored or not, ask before repeating.
         """
-        task = asyncio.create_task(self._elsewhere(parse_bundle, data))
+        small = len(data) < WORTH_A_PROCESS * 1_000
+        task = asyncio.create_task(self._elsewhere(parse_bundle, data, here=small))
         return await self._in_turn(task)
 
     async def take(self, bundle: Bundle, writer: Writer = KEEPER) -> list[Outcome]:
@@ -149,8 +153,7 @@ class Ingestion:
             return plan(bundle, found, fresh=fresh)
 
     def _finding(self, writer: Writer) -> AbstractContextManager[Finding]:
-        organisation = self._organisation
-        return finding(writer, self._directory, organisation.vault, organisation.clock())
+        return finding(writer, self._directory, self._organisation)
 
     async def _finish(
         self,
@@ -172,7 +175,8 @@ class Ingestion:
 
     async def _store(self, planned: Plan, writer: Writer, before: asyncio.Event) -> list[Outcome]:
         """Check, enrol who is new, and, once what came before is stored, store."""
-        checked = await self._elsewhere(prepare, planned)
+        small = len(planned.entries) < WORTH_A_PROCESS
+        checked = await self._elsewhere(prepare, planned, here=small)
         doing = ordered(planned, checked)
         if planned.type == "transaction":
             await self._check_references(doing, writer, before)
@@ -280,7 +284,7 @@ class Ingestion:
         self._known.put(target, value=True)
         return True
 
-    async def _elsewhere(self, work: Callable[[A], T], argument: A) -> T:
-        """Do pure work off the event loop."""
+    async def _elsewhere(self, work: Callable[[A], T], argument: A, *, here: bool) -> T:
+        """Do pure work off the event loop; `here`: in a thread, whatever executor there is."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, work, argument)
+        return await loop.run_in_executor(None if here else self._executor, work, argument)

@@ -19,6 +19,7 @@ from careledger.fhir.errors import (
     UnsupportedRequest,
 )
 from careledger.fhir.references import id_in
+from careledger.fhir.search.table import ALL, IndexSet
 from careledger.vault.deposit import DIRECTORY_TYPES
 
 _URN: Final = "urn:uuid:"
@@ -77,6 +78,8 @@ class Plan:
     type: Kind
     entries: tuple[Planned, ...]
     mapping: Mapping[str, str]
+    indexed: IndexSet = ALL
+    """The search parameters whose values are kept of each resource."""
 
     @property
     def changes_directory(self) -> bool:
@@ -104,7 +107,7 @@ def plan(bundle: Bundle, finding: Finding, *, fresh: bool = False) -> Plan:
                 found = finding.resolve(reference)
                 if found is not None:
                     mapping[reference] = found
-    return Plan(bundle.type, planned, mapping)
+    return Plan(bundle.type, planned, mapping, finding.indexed)
 
 
 def _check_targets(planned: tuple[Planned, ...]) -> None:

@@ -1,5 +1,6 @@
 """How sealed messages reach another gateway: HTTP here, anything that carries bytes in tests."""
 
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -23,9 +24,13 @@ _OK: Final = 200
 class HttpTransport:
     """Posts over HTTP, keeping connections open until `close`."""
 
-    def __init__(self, *, timeout_s: float = 20.0) -> None:
-        """Give up on a gateway that stays silent for `timeout_s`."""
-        self._client = httpx2.AsyncClient(timeout=timeout_s, follow_redirects=False)
+    def __init__(self, *, timeout_s: float = 20.0, context: ssl.SSLContext | None = None) -> None:
+        """Give up on a gateway that stays silent for `timeout_s`; trust whom `context` trusts."""
+        self._client = httpx2.AsyncClient(
+            timeout=timeout_s,
+            follow_redirects=False,
+            verify=True if context is None else context,
+        )
 
     async def __call__(self, url: str, message: bytes) -> bytes:
         """Post `message`.

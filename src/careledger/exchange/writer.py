@@ -13,15 +13,14 @@ from careledger.exchange.criteria import matching
 from careledger.exchange.directory import Directory
 from careledger.exchange.everything import Everything
 from careledger.exchange.limits import UNLIMITED, Limits
+from careledger.exchange.organisation import Organisation
 from careledger.exchange.reach import Reach
 from careledger.fhir.bundle import is_conditional
 from careledger.fhir.errors import FhirError, InvalidBundle
 from careledger.fhir.search.graph import Graph
-from careledger.ledger.record import Instant
 from careledger.mechanisms.terms import Action
 from careledger.vault.deposit import DIRECTORY_TYPES
 from careledger.vault.opening import Opened
-from careledger.vault.vault import Vault
 
 
 class SeveralMatch(InvalidBundle):
@@ -50,12 +49,12 @@ class Finding:
     """What one writer finds here; made for one plan, and let go of with it."""
 
     def __init__(
-        self, writer: Writer, directory: Directory, vault: Vault, at: Instant, owned: ExitStack
+        self, writer: Writer, directory: Directory, organisation: Organisation, owned: ExitStack
     ) -> None:
-        """Look as `writer`, at `at`; what is opened for it is `owned`."""
-        self.keeps_records = writer.keeps_records
-        self._writer, self._directory, self._vault = writer, directory, vault
-        self._at, self._owned = at, owned
+        """Look as `writer` at what the organisation has; what is opened for it is `owned`."""
+        self.keeps_records, self.indexed = writer.keeps_records, organisation.indexed
+        self._writer, self._directory, self._owned = writer, directory, owned
+        self._vault, self._at = organisation.vault, organisation.clock()
         self._seen: dict[tuple[Action, Limits], Reach | None] = {}
 
     def find(self, type_: str, criteria: str) -> str | None:
@@ -68,7 +67,8 @@ class Finding:
         if self.keeps_records and self._directory.answers(type_, criteria):
             found = self._directory.find(type_, criteria)
         else:
-            found = matching(self._graph("search", self._writer.limits), type_, criteria)
+            graph = self._graph("search", self._writer.limits)
+            found = matching(graph, type_, criteria, self.indexed)
         if len(found) > 1:
             raise SeveralMatch("a condition that at most one resource meets")
         return next(iter(found), None)
@@ -114,8 +114,12 @@ class Finding:
         return Limits(patient=self._writer.limits.patient)
 
     def _graph(self, action: Action, limits: Limits) -> Graph:
-        seen = None if self.keeps_records else self._reach(action, limits)
-        return Everything(self._vault, self._at) if seen is None else seen
+        if self.keeps_records:
+            return Everything(self._vault, self._at)
+        seen = self._reach(action, limits)
+        if seen is None:
+            raise RuntimeError("who keeps no records has a reach")
+        return seen
 
     def _reach(self, action: Action, limits: Limits) -> Reach | None:
         if (action, limits) not in self._seen:
@@ -127,10 +131,10 @@ class Finding:
 
 
 @contextmanager
-def finding(writer: Writer, directory: Directory, vault: Vault, at: Instant) -> Iterator[Finding]:
+def finding(writer: Writer, directory: Directory, organisation: Organisation) -> Iterator[Finding]:
     """What the writer finds while the block lasts; what was opened is noted at its end."""
     with ExitStack() as owned:
-        yield Finding(writer, directory, vault, at, owned)
+        yield Finding(writer, directory, organisation, owned)
 
 
 def needs_quiet(type_: str, criteria: str | None, directory: Directory) -> bool:

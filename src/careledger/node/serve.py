@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from careledger.ledger.record import Instant, MemberId, digest
 from careledger.ledger.state import Table
 from careledger.ledger.transition import Applications
 from careledger.node.config import NodeConfig, load_node
+from careledger.node.doors import Tls
 from careledger.store.store import Store
 from careledger.vault.keyfile import load_signing_key
 
@@ -134,8 +136,12 @@ def _check_free(host: str, port: int) -> None:
         raise PortTaken(reason) from error
 
 
-async def serve(app: Starlette, host: str, port: int, ready: Callable[[], None]) -> None:
-    """Answer HTTP until SIGINT or SIGTERM; `ready` is called once the door is open.
+async def serve(
+    app: Starlette, host: str, port: int, ready: Callable[[], None], tls: Tls | None = None
+) -> None:
+    """Answer HTTP, or with `tls` HTTPS, until SIGINT or SIGTERM.
+
+    `ready` is called once the door is open.
 
     Raises:
         PortTaken: somebody else answers there.
@@ -144,6 +150,11 @@ async def serve(app: Starlette, host: str, port: int, ready: Callable[[], None])
     settings = uvicorn.Config(
         app, host=host, port=port, log_level="warning", access_log=False, lifespan="off"
     )
+    if tls is not None:
+        settings.ssl_certfile, settings.ssl_keyfile = tls.certificate, tls.key
+        if tls.client_authorities is not None:
+            settings.ssl_ca_certs = str(tls.client_authorities)
+            settings.ssl_cert_reqs = ssl.CERT_REQUIRED
     server = uvicorn.Server(settings)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # not in its stubs
     loop = asyncio.get_running_loop()
