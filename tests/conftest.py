@@ -1,12 +1,15 @@
 """What every test may ask for: the seed of this run, a soak's length, the shared data."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer  # type: ignore[import-untyped] # carries no types
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] # likewise
+
+from tests import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -80,6 +83,16 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"sample data is missing: looked for the folder {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Where a running PostgreSQL server is, as libpq reads it; each test takes its own schemas."""
+    folder = postgres.programs()
+    if folder is None:
+        pytest.skip(postgres.MISSING)
+    with postgres.server(folder) as conninfo:
+        yield conninfo
 
 
 @pytest.fixture(scope="session")

@@ -4,19 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import postgres
-
 from . import world
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """Where a running PostgreSQL is."""
-    folder = postgres.programs()
-    if folder is None:
-        pytest.skip(postgres.MISSING)
-    with postgres.server(folder) as conninfo:
-        yield conninfo
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

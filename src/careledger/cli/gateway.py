@@ -104,7 +104,7 @@ def backup(home: Path, data: Path, keys: Path) -> None:
 
     Keep the two apart, and the organisation key apart from both. The gateway must be stopped.
     """
-    from careledger.node.gateway_process import back_up
+    from careledger.node.keeping import back_up
 
     back_up(home, data, keys)
     click.echo(f"Sealed records in {data}, wrapped keys in {keys}.")
@@ -120,10 +120,30 @@ def restore(home: Path, data: Path, keys: Path) -> None:
     Whoever was erased since they were taken is erased again, by the ledger, before anything opens.
     The node must be running; the gateway must be stopped.
     """
-    from careledger.node.gateway_process import put_back
+    from careledger.node.keeping import put_back
 
     erased = put_back(home, data, keys)
     click.echo(f"Restored; {erased} erasures on the ledger were done again.")
+
+
+@gateway.command()
+@_HOME
+def reindex(home: Path) -> None:
+    """Index every record as `index` in gateway.toml says now.
+
+    The gateway must be stopped. Interrupted, it goes on where it was when it is called again.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from careledger.node import keeping
+
+    console, total = Console(stderr=True), 0
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Indexing", total=None)
+        for done, total in keeping.reindex(home):
+            bar.update(task, completed=done, total=total)
+    click.echo(f"Indexed the records of {total - 1} patients, and the directory.")
 
 
 @gateway.command("enrol-practitioner")

@@ -12,6 +12,7 @@ from careledger.apps import discover
 from careledger.apps.records import APPLICATION as RECORDS
 from careledger.consensus.intake import Ordered
 from careledger.exchange.errors import CommandRefused, Stale
+from careledger.fhir.search.table import ALL, IndexSet
 from careledger.ledger.errors import Unavailable
 from careledger.ledger.record import Digest, Instant, MemberId, Record, decode_trusted
 from careledger.ledger.signature import SigningKey
@@ -76,6 +77,8 @@ class Organisation:
     committed: Committed
     ledger: Ledger
     clock: Callable[[], Instant]
+    indexed: IndexSet = ALL
+    """The search parameters that are indexed when something comes in, and that may be asked."""
 
     @contextmanager
     def now(self) -> Iterator[Moment]:

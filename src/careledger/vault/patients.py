@@ -36,7 +36,7 @@ from careledger.vault.objects import (
     unseal,
 )
 from careledger.vault.rows import Rows, Step
-from careledger.vault.schema import INDEX_IS_CURRENT, check_identity, identify, vault_id
+from careledger.vault.schema import INDEX_FORM, check_identity, identify, set_meta, vault_id
 
 _CACHED_PATIENTS: Final = 10_000
 
@@ -295,6 +295,6 @@ def introduce(
     if vault_id(data) is None:
         if not patients.is_new():
             raise WrongVault("the data of these keys is missing")
-        data.write([identify(patients.vault_id, custodian), INDEX_IS_CURRENT])
+        data.write([identify(patients.vault_id, custodian), set_meta("index", INDEX_FORM)])
     check_identity(data, patients.vault_id, custodian, replaying=replaying)
     return patients

@@ -13,9 +13,10 @@ from careledger.vault.errors import NeedsReplay, WrongVault
 from careledger.vault.rows import Rows, Step
 
 META: Final = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL)"
-"""What the file is: `format`, `vault` (16 random bytes, the same in both), `custodian`; in the data
-also `index`, the form of the index segments; `backup` if it is a copy, `restoring` while shreddings
-are replayed in it: then no one may open it."""
+"""What the file is: `format`, `vault` (16 random bytes, the same in both), `custodian`; `backup` if
+it is a copy, `restoring` while shreddings are replayed in it: then no one may open it. In the data
+also `index`, the form of the index segments, `rules`, by which facts were found, and `reindexed`,
+how far finding them anew has come."""
 
 DATA: Final = (
     META,
@@ -80,11 +81,10 @@ MARK_RESTORING: Final = Step(
 CLEAR_MARKS: Final = Step("DELETE FROM meta WHERE name = ?", [("backup",), ("restoring",)])
 
 
-_INDEX_FORM: Final = b"2"
-INDEX_IS_CURRENT: Final = Step(
-    "INSERT INTO meta VALUES ('index', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-    [(_INDEX_FORM,)],
-)
+INDEX_FORM: Final = b"2"
+INDEX_RULES: Final = "rules"
+REINDEXED: Final = "reindexed"
+CLEAR_REINDEXED: Final = Step("DELETE FROM meta WHERE name = ?", [(REINDEXED,)])
 
 
 def identify(vault: bytes, custodian: MemberId) -> Step:
@@ -101,9 +101,18 @@ def vault_id(rows: Rows) -> bytes | None:
     return bytes(found[0][0]) if found else None
 
 
-def is_index_current(data: Rows) -> bool:
-    """Whether the index segments are in today's form; else they must be made anew."""
-    return data.read("SELECT value FROM meta WHERE name = 'index'") == [(_INDEX_FORM,)]
+def read_meta(rows: Rows, name: str) -> bytes | None:
+    """What is noted under `name`."""
+    found = rows.read("SELECT value FROM meta WHERE name = ?", [name])
+    return bytes(found[0][0]) if found else None
+
+
+def set_meta(name: str, value: bytes) -> Step:
+    """What notes `value` under `name`, in the place of what is there."""
+    return Step(
+        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [(name, value)],
+    )
 
 
 def is_restoring(rows: Rows) -> bool:

@@ -4,7 +4,7 @@ One process has it open; any of its threads may call. Time is passed in. `put` i
 returns, all of it or none. Absent and forbidden look alike: both are None.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import Final
@@ -26,7 +26,15 @@ from careledger.vault.reading import Reading
 from careledger.vault.registry import Registry
 from careledger.vault.reindex import Damage, Reindexer
 from careledger.vault.rows import Rows, Step
-from careledger.vault.schema import INDEX_IS_CURRENT, MARK_BACKUP, is_index_current
+from careledger.vault.schema import (
+    CLEAR_REINDEXED,
+    INDEX_FORM,
+    INDEX_RULES,
+    MARK_BACKUP,
+    REINDEXED,
+    read_meta,
+    set_meta,
+)
 from careledger.vault.shredding import Shredded, Shredder
 
 INDEX_BYTES: Final = 400_000_000
@@ -67,7 +75,7 @@ class Vault(Registry, Reading):
         self._bodies = Bodies(data, self._patients, self._indexes, self._commitments, custodian)
         opener = Opener(data, self._patients, self._indexes, self._commitments, custodian)
         Reading.__init__(self, lock, opener, Historian(data, self._patients, opener))
-        if not is_index_current(data):
+        if read_meta(data, "index") != INDEX_FORM:
             self._rebuild_all()
 
     # --- in ----------------------------------------------------------------------------------
@@ -141,6 +149,43 @@ class Vault(Registry, Reading):
             self._write(steps)
             self._indexes.drop(ref)
             return versions
+
+    def is_indexed_by(self, rules: str) -> bool:
+        """Whether every resource's facts were found by `rules`, as `reindex_all` was told last.
+
+        So they are from now on, if there is nothing here yet.
+        """
+        with self._lock:
+            known = read_meta(self._data, INDEX_RULES)
+            if known is None and not self._data.read("SELECT 1 FROM objects LIMIT 1"):
+                self._write([set_meta(INDEX_RULES, rules.encode())])
+                return True
+            return known == rules.encode()
+
+    def reindex_all(
+        self, extract: Callable[[bytes], fhir.Facts], rules: str
+    ) -> Iterator[tuple[int, int]]:
+        """Find all facts anew, patient by patient; yields how many of how many are done.
+
+        Each patient is durable before the next. Begun again with the same `rules`, it goes on
+        where it stopped.
+
+        Raises:
+            Tampered: an object does not open.
+        """
+        with self._lock:
+            refs = [DIRECTORY, *self._patients.all()]
+            done = read_meta(self._data, REINDEXED) or b""
+        begun = rules.encode() + b"\0"
+        for number, ref in enumerate(refs, start=1):
+            if begun + ref > done or not done.startswith(begun):
+                with self._lock:
+                    steps, _ = self._reindexer.rebuild(ref, extract)
+                    self._write([*steps, set_meta(REINDEXED, begun + ref)])
+                    self._indexes.drop(ref)
+            yield number, len(refs)
+        with self._lock:
+            self._write([set_meta(INDEX_RULES, rules.encode()), CLEAR_REINDEXED])
 
     def check(self) -> list[Damage]:
         """Open everything once and compare it with its commitment; what is wrong, if anything."""
@@ -227,7 +272,7 @@ class Vault(Registry, Reading):
         for ref in (DIRECTORY, *self._patients.all()):
             if ref in held:
                 self._write(self._reindexer.rebuild(ref, None)[0])
-        self._data.write([INDEX_IS_CURRENT])
+        self._data.write([set_meta("index", INDEX_FORM)])
 
     def _write(self, steps: Sequence[Step]) -> None:
         """Write, or else find out afterwards what is there now."""
