@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from careledger.exchange.asker import Asker
+from careledger.exchange.bodies import Bodies, InVault, Whole
 from careledger.exchange.errors import AccessRefused
 from careledger.exchange.holdings import Holdings
 from careledger.exchange.journal import Journal, Read
@@ -44,8 +45,12 @@ class Reach:
         *,
         limits: Limits = UNLIMITED,
         action: Action = "read",
+        bodies: Bodies | None = None,
     ) -> None:
-        """What `asker` may see as of `now`, doing `action`, within a token's `limits`."""
+        """What `asker` may see as of `now`, doing `action`, within a token's `limits`.
+
+        `bodies` has the bytes of what the vault does not keep.
+        """
         self._organisation, self._vault = organisation, organisation.vault
         self._permits, self._journal = permits, journal
         self._asker, self._now = asker, now
@@ -56,6 +61,7 @@ class Reach:
             self._vault, now.time, self._decide, self._everybody, self._is_visible
         )
         self._opened: dict[AccountId, dict[RecordName, None]] = {}
+        self._whole = Whole(bodies or InVault(), self._holdings.unseal)
 
     @property
     def time(self) -> int:
@@ -87,12 +93,28 @@ class Reach:
         """The resource behind a node of this reach; None if it is gone meanwhile."""
         return self.open_version(node.type, node.id, node.version)
 
+    def expect(self, nodes: Iterable[Node]) -> None:
+        """Fetch at once what of these the vault does not keep; they will be opened next.
+
+        Those that do not come are left out then, and counted in `unanswered`; for a node that
+        was not expected, `open` raises Unavailable.
+        """
+        self._whole.expect(nodes)
+
+    @property
+    def unanswered(self) -> int:
+        """How many that were expected are missing because who keeps them did not answer."""
+        return self._whole.unanswered
+
     def open_version(self, type_: str, id_: str, version: int | None = None) -> Opened | None:
         """One version, the newest unless told; it may be a deletion (`Opened.deleted`).
 
         An older version is in reach only if the newest is too.
+
+        Raises:
+            Unavailable: whoever keeps its bytes did not answer.
         """
-        opened = self._holdings.unseal(type_, id_, version)
+        opened = self._whole.open(type_, id_, version)
         return None if opened is None else self._came_out(opened)
 
     def history(
@@ -110,10 +132,8 @@ class Reach:
         second before which to leave out what was stored. What is taken is noted, so take no more
         than is released.
         """
-        return map(
-            self._came_out,
-            self._holdings.history(type_, id_, patients, before=before, since=since),
-        )
+        found = self._holdings.history(type_, id_, patients, before=before, since=since)
+        return map(self._came_out, self._whole.each(found))
 
     def current_at(
         self,

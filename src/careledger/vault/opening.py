@@ -48,6 +48,8 @@ class Opened:
     """The number of its commitment in this vault."""
     elsewhere: bool = False
     """Whether its bytes are kept outside the vault: whoever has them may `replace` them in here."""
+    changed: bool = False
+    """Whether those bytes were found to differ from what had been committed to, just now."""
 
     @property
     def deleted(self) -> bool:
