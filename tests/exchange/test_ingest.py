@@ -23,6 +23,7 @@ from careledger.ledger.commitment import Batch
 from careledger.ledger.state import View
 from careledger.mechanisms.messages import Query
 from careledger.vault.deposit import Arrival
+from tests.exchange.reading import read, search
 from tests.exchange.world import (
     ANA_MRN,
     DR_FINN,
@@ -86,7 +87,7 @@ async def delete(ingestion: Ingestion, id_: str) -> Outcome:
 
 
 async def ids(world: World, query: Query, local: str = ANA_MRN) -> set[str]:
-    return {one.id for one in world.riverside.local.search(OWN, local, query)}
+    return {one.id for one in search(world.riverside, OWN, local, query)}
 
 
 def test_a_new_patient_gets_an_account_that_waits_to_be_claimed(tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ def test_what_has_an_identifier_is_created_once_and_found_by_it(tmp_path: Path) 
             "requester": {"reference": f"Practitioner?identifier={NPI}|1234567890"}
         }
         await ingestion.bundle(bundle(order))
-        opened = world.riverside.local.open(OWN, "MedicationRequest", "m3")
+        opened = read(world.riverside, OWN, "MedicationRequest", "m3")
         assert opened is not None
         assert f"Practitioner/{first.id}".encode() in opened.data
 
@@ -261,7 +262,7 @@ def test_a_crash_between_commit_and_note_commits_nothing_twice(tmp_path: Path) -
         await _restart(world)
         with world.view() as committed:
             assert stream(View(committed), RIVERSIDE, "records") == before
-        opened = world.riverside.local.open(OWN, "Observation", "late")
+        opened = read(world.riverside, OWN, "Observation", "late")
         assert opened is not None
         found = organisation.vault.opening(opened)
         assert found is not None
@@ -293,14 +294,14 @@ def test_reads_that_were_planned_before_a_crash_are_anchored_once(tmp_path: Path
         journal = world.riverside.journal
         for task in world.riverside._tasks:
             task.cancel()
-        world.riverside.local.search(OWN, ANA_MRN, MEDICATIONS)
+        search(world.riverside, OWN, ANA_MRN, MEDICATIONS)
         undone = journal._cabinet.undone()
         journal._plan("local", [one.number for one in undone])  # and then it died
         assert await journal.flush() == 1
         with world.view() as committed:
             once = stream(View(committed), RIVERSIDE, "local")
         assert (once.batches, once.items) == (1, 1)
-        world.riverside.local.search(OWN, ANA_MRN, MEDICATIONS)
+        search(world.riverside, OWN, ANA_MRN, MEDICATIONS)
         plan = journal._plan("local", [one.number for one in journal._cabinet.undone()])
         reads = dict(_entries(journal._cabinet.undone()))
         batch = Batch.of(reads[number].commitment() for number in plan.reads)

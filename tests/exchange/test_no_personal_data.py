@@ -10,6 +10,7 @@ from pathlib import Path
 
 from careledger.exchange.asker import Asker
 from careledger.mechanisms.terms import Provision, Terms
+from tests.exchange.reading import search
 from tests.exchange.test_other_bases import BREAK_GLASS, emergency, own_ask
 from tests.exchange.world import (
     ANA,
@@ -84,9 +85,7 @@ def test_no_ledger_file_and_no_gateway_file_holds_a_seeded_identifier(tmp_path: 
             ANA_LOCAL, RIVERSIDE, EVERYTHING, BREAK_GLASS, emergency=emergency(world)
         )
         await own_ask(world, ANA)
-        world.riverside.local.search(
-            Asker(purpose="TREAT", practitioner=DR_FINN), ANA_MRN, MEDICATIONS
-        )
+        search(world.riverside, Asker(purpose="TREAT", practitioner=DR_FINN), ANA_MRN, MEDICATIONS)
         await world.riverside.ingestion.bundle(bundle(medication("m9")))
         await world.riverside.ingestion.settled()
         await world.revoke(package)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from careledger.exchange.asker import Asker
 from careledger.exchange.limits import UNLIMITED, Limits
+from careledger.fhir.bundle import Entry
 from careledger.fhir.search.graph import Node
 from careledger.mechanisms.delivery import TermsPackage
 from careledger.mechanisms.terms import Provision, Terms
@@ -166,7 +167,7 @@ def test_history_has_deletions_and_pages(tmp_path: Path) -> None:
         await ben_comes(world)
         for value in (1.0, 2.0):
             await ingestion.bundle(bundle(observation("o1", value=value)))
-        await ingestion.delete("MedicationRequest", "m1")
+        await ingestion.one(Entry(0, None, "DELETE", "", "MedicationRequest", "m1"))
         with world.riverside.reach(OWN) as reach:
             versions = [(one.version, one.deleted) for one in reach.history("Observation", "o1")]
             assert versions == [(3, False), (2, False), (1, False)]

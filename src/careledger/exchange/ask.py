@@ -13,7 +13,8 @@ from typing import Final
 from careledger.apps.governance.queries import member
 from careledger.apps.records.refusals import NoSuchSession
 from careledger.exchange.acknowledge import Acknowledgements, Due
-from careledger.exchange.asker import Asker, action_of, predicate_of
+from careledger.exchange.asker import Asker, action_of
+from careledger.exchange.asking import check_query
 from careledger.exchange.errors import (
     AccessRefused,
     NotVerified,
@@ -129,7 +130,7 @@ class Requester:
             InvalidQuery: search parameters that no gateway answers.
             Unavailable: the custodian, or the ledger, did not answer.
         """
-        predicate_of(query)
+        check_query(query)
         answers: list[RemoteRecords] = []
         refused: AccessRefused | None = None
         for way in self._ways.find(local, custodian, query, asker, emergency):

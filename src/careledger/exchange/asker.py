@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from careledger.fhir.query import matches, parse_query
 from careledger.ledger.record import AccountId
 from careledger.mechanisms.messages import Query
 from careledger.mechanisms.policy import Role
 from careledger.mechanisms.purpose import Purpose
 from careledger.mechanisms.terms import Action
-from careledger.vault.index import Entry, Predicate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,22 +25,3 @@ def action_of(query: Query) -> Action:
     if query.type is None:
         return "export"
     return "search" if query.id is None else "read"
-
-
-def predicate_of(query: Query) -> Predicate:
-    """What a query asks for, as a test of an entry of the index.
-
-    Raises:
-        InvalidQuery: search parameters that are not answered here.
-    """
-    if query.type is None:
-        return _everything
-    if query.id is not None:
-        wanted = query.type, query.id
-        return lambda entry: (entry.type, entry.id) == wanted
-    parsed = parse_query(query.type, query.parameters)
-    return lambda entry: matches(entry.facts, parsed)
-
-
-def _everything(_: Entry) -> bool:
-    return True

@@ -147,7 +147,8 @@ class Decider:
         if any(is_out_of_reach(permit, ask.query) for permit in granted):
             return Forbidden(("terms",))
         unopened: list[Unopened] = []
-        found = gather(self._organisation.vault, granted, ask.query, now.time, unopened)
+        mine = self._organisation
+        found = gather(mine.vault, granted, ask.query, now.time, unopened, mine.indexed)
         return Allowed(basis, tuple(granted), found, unopened)
 
 

@@ -19,7 +19,6 @@ from careledger.exchange.federated import Deadlines, Federation
 from careledger.exchange.ingest import Ingestion
 from careledger.exchange.journal import FLUSH_READS, FLUSH_S, Journal
 from careledger.exchange.limits import UNLIMITED, Limits
-from careledger.exchange.local import LocalAccess
 from careledger.exchange.log import Log
 from careledger.exchange.mailbox import Mailbox
 from careledger.exchange.organisation import Organisation
@@ -73,7 +72,6 @@ class Exchange:
         self.federation = Federation(
             organisation, self.mailbox, self.requester, self.reach, deadlines
         )
-        self.local = LocalAccess(organisation, self.mailbox, self.journal)
         self.log = Log(organisation)
         self.erasure = Erasure(organisation, self.mailbox)
         self._batcher = Batcher(organisation)

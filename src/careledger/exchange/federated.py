@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import Final, Literal
 
 from careledger.apps.consent.queries import consent
 from careledger.exchange.ask import Requester
-from careledger.exchange.asker import Asker, action_of, predicate_of
+from careledger.exchange.asker import Asker, action_of
+from careledger.exchange.asking import check_query, found_in
 from careledger.exchange.errors import AccessRefused, NotVerified, RequestRejected
 from careledger.exchange.limits import UNLIMITED, Limits
 from careledger.exchange.mailbox import Mailbox
@@ -28,9 +29,6 @@ from careledger.mechanisms.messages import NOTICE, Query
 from careledger.mechanisms.terms import Action
 from careledger.vault.errors import Spoilt
 from careledger.vault.opening import Opened
-
-if TYPE_CHECKING:
-    from careledger.fhir.search.graph import Test
 
 Mark = Literal["verified", "tampered", "unproven"]
 Standing = Literal["answered", "refused", "silent"]
@@ -122,7 +120,7 @@ class Federation:
             InvalidQuery: search parameters that no gateway answers.
             Stale: our own ledger is behind; nothing was decided.
         """
-        predicate_of(query)
+        check_query(query)
         within, turn = self._deadlines, asyncio.Semaphore(self._deadlines.at_once)
         mine = self._organisation.member
         tasks = {mine: asyncio.create_task(self._own(local, query, asker, limits))}
@@ -216,12 +214,10 @@ class Federation:
         """Every resource in reach that the query finds; those that do not open apart."""
         opened: list[Opened] = []
         spoilt: list[Unopened] = []
-        # A node has what the test of an entry reads: type, id and facts.
-        matches = cast("Test", predicate_of(query))
         with self._organisation.now() as now:
             as_of = now.as_of
         with self._reach(asker, limits, action_of(query)) as reach:
-            for node in reach.of_type(query.type, frozenset({local}), matches):
+            for node in found_in(reach, query, frozenset({local}), self._organisation.indexed):
                 try:
                     one = reach.open(node)
                 except Spoilt as error:

@@ -1,19 +1,25 @@
 """What is released under a permit: opened resources with what proves each of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from careledger.exchange.asker import predicate_of
+from careledger.exchange.asking import found_in
+from careledger.exchange.errors import AccessRefused
+from careledger.exchange.holdings import Holdings
 from careledger.fhir.dates import EARLIEST
 from careledger.fhir.index import Facts
+from careledger.fhir.search.graph import Node
+from careledger.fhir.search.table import ALL, IndexSet
 from careledger.ledger.commitment import Opening, RecordName, commit
-from careledger.ledger.record import Digest, Instant, encode
+from careledger.ledger.record import AccountId, Digest, Instant, encode
 from careledger.mechanisms.messages import Query, ReleasedRecord, SpoiltRecord
 from careledger.mechanisms.policy import Permit
 from careledger.vault.commitments import CommittedBatch, Leaf
 from careledger.vault.errors import Spoilt
-from careledger.vault.index import Entry, consent_facts
+from careledger.vault.index import consent_facts
+from careledger.vault.objects import PatientRef
 from careledger.vault.opening import Opened
+from careledger.vault.patients import Owner
 from careledger.vault.vault import Vault
 
 
@@ -80,6 +86,7 @@ def gather(
     query: Query,
     at: Instant,
     unopened: list[Unopened] | None = None,
+    indexed: IndexSet = ALL,
 ) -> list[Opened]:
     """What the query finds and every one of the permits covers; deletions are not among it.
 
@@ -92,24 +99,43 @@ def gather(
         one = vault.open(first, query.type, query.id, query.version, at=at)
         found += [] if one is None else [one]
     else:
-        for entry in vault.search(first, predicate_of(query), at):
+        for node in _nodes(vault, permits, query, at, indexed):
             try:
-                one = vault.open(first, entry.type, entry.id, query.version, at=at)
+                one = vault.open(first, node.type, node.id, query.version, at=at)
             except Spoilt as error:
                 if unopened is None:
                     raise
-                if error.leaf and _covered(others, entry.facts):
-                    unopened.append(_unopened(vault, first, entry, error.leaf))
+                if error.leaf:
+                    unopened.append(_unopened(vault, first, node, error.leaf))
                 continue
             found += [] if one is None else [one]
     return [one for one in found if not one.deleted and _covered(others, one.facts)]
+
+
+def _nodes(
+    vault: Vault, permits: Sequence[Permit], query: Query, at: Instant, indexed: IndexSet
+) -> Iterator[Node]:
+    """What the query finds of one person; the directory takes part in chains, and stays here."""
+    ref = vault.patient_of(AccountId(permits[0].use.account))
+    family = [] if ref is None else vault.family(ref)
+    theirs = {owner.patient for owner in family}
+
+    def decide(owner: Owner) -> tuple[Permit, ...]:
+        if owner.patient not in theirs:
+            raise AccessRefused(("person",))
+        return tuple(permits)
+
+    graph = Holdings(vault, at, decide, lambda: [family], lambda _: True)
+    return (
+        node for node in found_in(graph, query, None, indexed) if PatientRef(node.owner) in theirs
+    )
 
 
 def _covered(permits: Sequence[Permit], facts: Facts) -> bool:
     return all(permit.covers(consent_facts(facts)).allowed for permit in permits)
 
 
-def _unopened(vault: Vault, permit: Permit, entry: Entry, leaf: Leaf) -> Unopened:
+def _unopened(vault: Vault, permit: Permit, entry: Node, leaf: Leaf) -> Unopened:
     start = entry.facts.start
     return Unopened(
         name=RecordName(
