@@ -1,9 +1,19 @@
+import re
+from dataclasses import replace
+
+import pytest
 from starlette.testclient import TestClient
 
 from careledger.ledger.errors import Unavailable
 from careledger.web.app import patient_app
 from careledger.web.page import patient_page
-from careledger.web.source import LogSentence, PatientView, SourceState, TimelineEntry
+from careledger.web.source import (
+    AccessView,
+    LogSentence,
+    PatientView,
+    SourceState,
+    TimelineEntry,
+)
 
 NASTY = '<script>alert("x")</script>'
 
@@ -16,14 +26,24 @@ VIEW = PatientView(
             title="Hemoglobin A1c",
             value="7.1 %",
             source="riverside",
-            verified=True,
+            mark="verified",
             labels=("PSY",),
         ),
         TimelineEntry(
-            date="", kind="Document", title=NASTY, value="", source="lakeview", verified=False
+            date="",
+            kind="Document",
+            title=NASTY,
+            value="",
+            source="lakeview",
+            mark="tampered",
+            why="It was changed after Lakeview committed to it.",
         ),
     ),
-    log=(LogSentence(when="today", text="Dr Cho read <your> results", granted=True),),
+    log=(
+        LogSentence(
+            when="today", text="Dr Cho read <your> results", granted=True, why=("You <said> so.",)
+        ),
+    ),
     sources=(
         SourceState(organisation="riverside", as_of="now", entries=1),
         SourceState(organisation="lakeview", as_of="", entries=0),
@@ -42,6 +62,10 @@ class Source:
             raise Unavailable("riverside does not answer")
         return self._view
 
+    async def access(self) -> AccessView:
+        view = await self.read()
+        return AccessView(name=view.name, log=view.log, consents=view.consents)
+
 
 def test_the_page_says_what_the_record_holds_and_who_looked() -> None:
     page = patient_page(VIEW)
@@ -56,6 +80,32 @@ def test_whatever_a_record_holds_is_shown_as_text() -> None:
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "&lt;your&gt;" in page
+    assert "You &lt;said&gt; so." in page
+
+
+def test_a_mark_is_a_word_and_what_is_tampered_stands_first() -> None:
+    page = patient_page(VIEW)
+    badges = re.findall(r'<span class="badge (\w+)"><span aria-hidden="true">.</span> (\w+)', page)
+    assert [kind for kind, word in badges] == [word for _, word in badges]
+    assert {word for _, word in badges} == {"verified", "tampered"}
+    assert page.index('role="alert"') < page.index("<table")
+    assert "It was changed after Lakeview committed to it." in page
+    assert '<time datetime="2025-03-01">1 Mar 2025</time>' in page
+    calm = replace(VIEW, timeline=VIEW.timeline[:1])
+    assert 'role="alert"' not in patient_page(calm)
+
+
+@pytest.mark.parametrize(
+    ("date", "shown"),
+    [
+        ("2024", ">2024<"),
+        ("2024-02", ">Feb 2024<"),
+        ("2024-13-40", ">2024-13-40<"),
+        ("soon", ">soon<"),
+    ],
+)
+def test_a_date_is_shown_as_far_as_it_goes(date: str, shown: str) -> None:
+    assert shown in patient_page(replace(VIEW, timeline=(replace(VIEW.timeline[0], date=date),)))
 
 
 def test_only_the_link_opens_the_page_and_nothing_is_kept() -> None:
@@ -64,7 +114,9 @@ def test_only_the_link_opens_the_page_and_nothing_is_kept() -> None:
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "You &lt;said&gt; so." in client.get("/s3cret/access").text
     assert client.get("/guess/").status_code == 404
+    assert client.get("/guess/access").status_code == 404
     assert client.get("/").status_code == 404
     assert client.post("/s3cret/").status_code == 405
 

@@ -14,28 +14,38 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--from", "custodian", metavar="MEMBER", help="Only at this organisation.")
 @click.option("--all", "everything", is_flag=True, help="Consents, keys and confirmations, too.")
+@click.option("--why", "in_full", is_flag=True, help="How each of your consents was read then.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @purse_options
-def log(purse: Purse, custodian: str | None, *, everything: bool, as_json: bool) -> None:
+def log(
+    purse: Purse, custodian: str | None, *, everything: bool, in_full: bool, as_json: bool
+) -> None:
     """Who looked into your records, why, and under which permission; and who was refused.
 
-    Told from the whole ledger, which is checked first: nothing can be missing from it.
+    Told from the whole ledger, which is checked first: nothing can be missing from it. With
+    --why, each answer says how every consent of yours was read at that moment, by what this
+    wallet holds of it; what you ended later counts as it was then.
     """
     from careledger.cli.clock import moment
     from careledger.cli.output import print_json
     from careledger.wallet.story import story, who_looked
+    from careledger.wallet.why import why
 
-    async def look(wallet: "Wallet") -> "list[Line]":
+    async def look(wallet: "Wallet") -> "list[tuple[Line, tuple[str, ...]]]":
+        lines = list(who_looked(wallet, custodian))
         if everything:
-            return [line for line in story(wallet) if custodian in {None, line.custodian}]
-        return list(who_looked(wallet, custodian))
+            lines = [line for line in story(wallet) if custodian in {None, line.custodian}]
+        return [(line, why(wallet, line) if in_full else ()) for line in lines]
 
     lines = purse.run(look)
     if as_json:
-        print_json([values(line) for line in lines])
+        told = ({"why": list(reasons)} if in_full else {} for _, reasons in lines)
+        print_json([values(line) | more for (line, _), more in zip(lines, told, strict=True)])
         return
-    for line in lines:
+    for line, reasons in lines:
         click.echo(f"{moment(line.at)}  {line.sentence}")
+        for reason in reasons:
+            click.echo(f"    {reason}")
     if not lines:
         click.echo("Nobody has asked for your records.")
 

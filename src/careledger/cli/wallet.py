@@ -6,11 +6,16 @@ from pathlib import Path
 import click
 
 from careledger.cli.purse import Purse, purse_options, read_passphrase
+from careledger.cli.timeline import page, timeline
 
 
 @click.group()
 def wallet() -> None:
-    """A patient's keys and accounts."""
+    """A patient's keys, accounts and record."""
+
+
+wallet.add_command(timeline)
+wallet.add_command(page)
 
 
 @wallet.command()

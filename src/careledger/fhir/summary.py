@@ -70,6 +70,11 @@ class Summary:
     value: str
 
 
+def kind_of(type_: str) -> str:
+    """What people call a resource type; the type itself where there is no word."""
+    return _KINDS.get(type_, type_)
+
+
 def summarise(data: bytes) -> Summary:
     """Summarise a resource; whatever is not understood is left out.
 
@@ -83,7 +88,7 @@ def summarise(data: bytes) -> Summary:
     return Summary(
         type=type_,
         id=str(resource.get("id", "")),
-        kind=_KINDS.get(type_, type_),
+        kind=kind_of(type_),
         date=_date(resource),
         title=_name(resource) if type_ == "Patient" else _title(resource),
         value=_value(resource),

@@ -26,6 +26,7 @@ from careledger.ledger.record import (
 )
 from careledger.mechanisms.envelope import ConsentId
 from careledger.mechanisms.policy import BasisName, Dimension
+from careledger.mechanisms.terms import Second
 
 TERMS: Final = "terms"
 ASK: Final = "ask"
@@ -115,9 +116,6 @@ class Rejected(Record, tag="rejected"):
 
 
 Answer = Released | Refused | Rejected
-
-Second = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
-"""A UTC second of any time, before 1970 too."""
 
 
 class ReleasedRecord(Record):

@@ -1,115 +1,185 @@
-"""The patient's pages as HTML: rendered here, no script, nothing loaded from elsewhere."""
+"""The patient's pages as HTML: rendered here, no script, nothing loaded from elsewhere.
 
-from collections.abc import Iterable
-from html import escape
-
-from careledger.web.source import LogSentence, PatientView, SourceState, TimelineEntry
-
-_STYLE = """
-:root { --ink: #1c2733; --soft: #5a6b7b; --line: #dde4ea; --paper: #f6f8fa; --good: #17714a;
-  --bad: #a3261d; --blue: #1d5fa8; }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
-header { background: #fff; border-bottom: 1px solid var(--line); padding: 1.2rem 0; }
-main, header > div { max-width: 62rem; margin: 0 auto; padding: 0 1.2rem; }
-h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .6rem; }
-nav a { color: var(--blue); margin-right: 1rem; } p.note { color: var(--soft); margin: .3rem 0 0; }
-section { background: #fff; border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
-table { width: 100%; border-collapse: collapse; } th, td { text-align: left; padding: .5rem .8rem;
-  border-top: 1px solid var(--line); vertical-align: top; }
-thead th { border-top: 0; color: var(--soft); font-size: .82rem; font-weight: 600; }
-td.date { white-space: nowrap; color: var(--soft); } td.value { color: var(--soft); }
-.badge { display: inline-block; border-radius: 999px; padding: .05rem .6rem; font-size: .8rem;
-  border: 1px solid currentColor; white-space: nowrap; }
-.good { color: var(--good); } .bad { color: var(--bad); } .label { color: var(--soft); }
-ol { margin: 0; padding: 0; list-style: none; } ol li { padding: .55rem .8rem;
-  border-top: 1px solid var(--line); } ol li:first-child { border-top: 0; }
-time { color: var(--soft); margin-right: .6rem; } footer { color: var(--soft); padding: 2rem 0; }
-@media (max-width: 40rem) { td.value, th.value { display: none; } }
+Every mark is a word with a sign of its own; colour only repeats it. Tables have headings that
+assistive programs can follow, and each part can be jumped to.
 """
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from html import escape
+from re import compile as regex
+
+from careledger.web.source import (
+    AccessView,
+    LogSentence,
+    Mark,
+    PatientView,
+    SourceState,
+    TimelineEntry,
+)
+from careledger.web.style import STYLE
+
+LATEST = 5
+"""So many lines of the log stand on the first page."""
+
+_SIGNS: dict[Mark, str] = {"verified": "\u2713", "tampered": "\u2717", "unproven": "?"}
+_MEANING: dict[Mark, str] = {
+    "verified": "it is what that organisation committed to",
+    "tampered": "it is not what that organisation committed to: do not rely on it",
+    "unproven": "nothing on the ledger proves it yet",
+}
+_DATE = regex(r"([0-9]{4})(?:-(0[1-9]|1[0-2])(?:-([0-3][0-9]))?)?")
+_MONTHS = dict(
+    zip(
+        ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12"),
+        ("Jan", "Feb", "Mar", "Apr", "May", "June", "July", "Aug", "Sept", "Oct", "Nov", "Dec"),
+        strict=True,
+    )
+)
 
 
 def patient_page(view: PatientView) -> str:
-    """The whole page of one patient."""
-    return _frame(
-        f"{view.name}: health record",
-        f"""<header><div><h1>{escape(view.name)}</h1>
-<p class="note">Your record, as the organisations that hold it committed to it.</p>
-<nav><a href="#timeline">Timeline</a><a href="#log">Who looked</a>
-<a href="#consents">What you allow</a></nav></div></header>
-<main>
-<h2 id="log">Who looked, and why</h2>
+    """The first page: the timeline, where it comes from, and who looked last."""
+    main = f"""{_alarm(view.timeline)}
+<h2 id="sources">Where it comes from</h2>
+<section>{_sources(view.sources)}</section>
+<h2 id="log">Who looked last</h2>
+<section><ol>{_log(view.log[:LATEST])}</ol></section>
+<p class="note"><a href="access">All who looked, why, and what you allow</a></p>
+<h2 id="timeline">Timeline <span class="label">({len(view.timeline)} entries)</span></h2>
+{_legend(view.timeline)}
+<section>{_timeline(view.timeline)}</section>
+<p class="notice"><strong>Please note.</strong> {escape(view.notice)}</p>"""
+    note = "Your record, from every organisation that keeps one, as each committed to it."
+    links = (("#sources", "Sources"), ("#timeline", "Timeline"), ("access", "Who looked"))
+    return _frame(view.name, note, links, main)
+
+
+def access_page(view: AccessView) -> str:
+    """Who looked and who was refused, and how each consent was read at that moment."""
+    main = f"""<h2 id="log">Who looked, and why</h2>
 <section><ol>{_log(view.log)}</ol></section>
 <h2 id="consents">What you allow</h2>
-<section><ol>{_lines(view.consents, "You have given no consent.")}</ol></section>
-<h2>Where it comes from</h2>
-<section><ol>{_sources(view.sources)}</ol></section>
-<h2 id="timeline">Timeline <span class="label">({len(view.timeline)} entries)</span></h2>
-<section>{_timeline(view.timeline)}</section>
-<footer>{escape(view.notice)}</footer>
-</main>""",
-    )
+<section><ol>{_lines(view.consents, "You have given no consent.")}</ol></section>"""
+    note = "Told from the whole ledger, which your wallet has checked: nothing can be missing."
+    links = (("./", "Timeline"), ("#log", "Who looked"), ("#consents", "What you allow"))
+    return _frame(view.name, note, links, main)
 
 
 def trouble_page(text: str) -> str:
     """What to say when the record cannot be read now."""
-    body = f"<main><h1>Not now</h1><p>{escape(text)}</p></main>"
-    return _frame("Not now", body)
+    return _html("Not now", f"<main><h1>Not now</h1><p>{escape(text)}</p></main>")
 
 
-def _frame(title: str, body: str) -> str:
+def _frame(name: str, note: str, links: Iterable[tuple[str, str]], main: str) -> str:
+    nav = "".join(f'<a href="{href}">{text}</a>' for href, text in links)
+    header = f"""<header><div><h1>{escape(name)}</h1><p class="note">{note}</p>
+<nav aria-label="On these pages">{nav}</nav></div></header>"""
+    return _html(f"{name}: health record", f"{header}\n<main>\n{main}\n</main>")
+
+
+def _html(title: str, body: str) -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>{_STYLE}</style></head><body>{body}</body></html>
+<style>{STYLE}</style></head><body>{body}</body></html>
 """
 
 
+def _alarm(timeline: Sequence[TimelineEntry]) -> str:
+    """What a patient must not overlook, before all else."""
+    wrong = [one for one in timeline if one.mark == "tampered"]
+    if not wrong:
+        return ""
+    entries = "1 entry is" if len(wrong) == 1 else f"{len(wrong)} entries are"
+    where = ", ".join(dict.fromkeys(one.source for one in wrong))
+    text = f"{entries} not what was committed to, at {where}. Ask there what happened."
+    return f'<p class="alarm" role="alert"><strong>Tampered.</strong> {escape(text)}</p>'
+
+
+def _sources(sources: Sequence[SourceState]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{escape(one.organisation)}</th><td>{_state(one)}</td>'
+        f'<td class="date">{escape(one.as_of) or "-"}</td></tr>'
+        for one in sources
+    )
+    if not rows:
+        return "<ol><li>No organisation holds a record of yours.</li></ol>"
+    return (
+        '<table><thead><tr><th scope="col">Organisation</th><th scope="col">Answer</th>'
+        f'<th scope="col">As of</th></tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def _state(one: SourceState) -> str:
+    if one.as_of:
+        return "1 entry" if one.entries == 1 else f"{one.entries} entries"
+    return f'<span class="bad">{escape(one.trouble or "did not answer just now")}</span>'
+
+
 def _log(sentences: Iterable[LogSentence]) -> str:
-    lines = [
-        f'<li><time>{escape(one.when)}</time><span class="{_tone(one.granted)}">'
-        f"{escape(one.text)}</span></li>"
-        for one in sentences
-    ]
-    return "".join(lines) or "<li>Nobody has looked yet.</li>"
+    return "".join(map(_sentence, sentences)) or "<li>Nobody has looked yet.</li>"
 
 
-def _tone(granted: bool) -> str:  # noqa: FBT001 - reads as a sentence
-    return "good" if granted else "bad"
+def _sentence(one: LogSentence) -> str:
+    tone = "good" if one.granted else "bad"
+    why = "".join(f"<li>{escape(text)}</li>" for text in one.why)
+    told = f"<details><summary>Why</summary><ul>{why}</ul></details>" if why else ""
+    return (
+        f'<li><time>{escape(one.when)}</time><span class="{tone}">{escape(one.text)}</span>'
+        f"{told}</li>"
+    )
 
 
 def _lines(texts: Iterable[str], nothing: str) -> str:
     return "".join(f"<li>{escape(text)}</li>" for text in texts) or f"<li>{escape(nothing)}</li>"
 
 
-def _sources(sources: Iterable[SourceState]) -> str:
-    lines = []
-    for one in sources:
-        state = (
-            f"{one.entries} entries, as of {one.as_of}" if one.as_of else "did not answer just now"
-        )
-        lines.append(f"{one.organisation}: {state}")
-    return _lines(lines, "No organisation holds a record of yours.")
+def _legend(timeline: Sequence[TimelineEntry]) -> str:
+    counted = Counter(one.mark for one in timeline)
+    parts = "".join(
+        f"<li>{_badge(mark)} {counted[mark]}: {meaning}</li>"
+        for mark, meaning in _MEANING.items()
+        if counted[mark]
+    )
+    return f'<ul class="legend">{parts}</ul>' if parts else ""
 
 
-def _timeline(entries: Iterable[TimelineEntry]) -> str:
-    rows = "".join(map(_row, entries))
-    if not rows:
+def _timeline(entries: Sequence[TimelineEntry]) -> str:
+    if not entries:
         return "<ol><li>There are no entries.</li></ol>"
     return (
-        "<table><thead><tr><th>When</th><th>What</th><th></th>"
-        '<th class="value"></th><th>Source</th><th></th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
+        '<table class="timeline"><thead><tr><th scope="col">When</th><th scope="col">What</th>'
+        '<th scope="col">Kept by</th><th scope="col">Mark</th></tr></thead>'
+        f"<tbody>{''.join(map(_row, entries))}</tbody></table>"
     )
 
 
 def _row(entry: TimelineEntry) -> str:
-    badge = ("verified", "good") if entry.verified else ("tampered", "bad")
     labels = "".join(f' <span class="badge label">{escape(one)}</span>' for one in entry.labels)
+    value = f'<div class="value">{escape(entry.value)}</div>' if entry.value else ""
+    why = f'<div class="bad">{escape(entry.why)}</div>' if entry.why else ""
+    title = f" <b>{escape(entry.title)}</b>" if entry.title else ""
     return (
-        f'<tr><td class="date">{escape(entry.date[:10])}</td><td>{escape(entry.kind)}</td>'
-        f'<td>{escape(entry.title)}{labels}</td><td class="value">{escape(entry.value)}</td>'
-        f"<td>{escape(entry.source)}</td>"
-        f'<td><span class="badge {badge[1]}">{badge[0]}</span></td></tr>'
+        f'<tr class="{entry.mark}"><td class="date">{_day(entry.date)}</td>'
+        f'<td><span class="kind">{escape(entry.kind)}</span>{title}{labels}{value}{why}</td>'
+        f"<td>{escape(entry.source)}</td><td>{_badge(entry.mark)}</td></tr>"
     )
+
+
+def _badge(mark: Mark) -> str:
+    return (
+        f'<span class="badge {mark}"><span aria-hidden="true">{_SIGNS[mark]}</span> {mark}</span>'
+    )
+
+
+def _day(date: str) -> str:
+    """`1 May 2024`, as far as the source says; as written where it is no FHIR date."""
+    if not date:
+        return "no date"
+    match = _DATE.fullmatch(date[:10])
+    if match is None:
+        return escape(date)
+    year, month, day = match.groups()
+    text = " ".join(filter(None, (day and str(int(day)), month and _MONTHS[month], year)))
+    return f'<time datetime="{match[0]}">{text}</time>'

@@ -1,7 +1,10 @@
 """What a patient's pages show, and who can tell."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+Mark = Literal["verified", "tampered", "unproven"]
+"""Whether an entry is what its organisation committed to on the ledger; "unproven" is neither."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,8 +18,9 @@ class TimelineEntry:
     value: str
     source: str
     """The organisation that holds it."""
-    verified: bool
-    """Whether it is what that organisation committed to on the ledger."""
+    mark: Mark
+    why: str = ""
+    """In plain words, what is wrong; "" where nothing is."""
     labels: tuple[str, ...] = ()
 
 
@@ -28,6 +32,8 @@ class LogSentence:
     text: str
     granted: bool
     """False for what was refused."""
+    why: tuple[str, ...] = ()
+    """How each of the patient's consents was read at that moment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,17 @@ class SourceState:
     organisation: str
     as_of: str
     entries: int
+    trouble: str = ""
+    """In plain words, why there is nothing from it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessView:
+    """Who looked, and what the patient allows."""
+
+    name: str
+    log: tuple[LogSentence, ...]
+    consents: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +62,7 @@ class PatientView:
 
     name: str
     timeline: tuple[TimelineEntry, ...]
+    """Latest first."""
     log: tuple[LogSentence, ...]
     sources: tuple[SourceState, ...]
     consents: tuple[str, ...]
@@ -56,4 +74,8 @@ class PatientSource(Protocol):
 
     async def read(self) -> PatientView:
         """Everything, now."""
+        ...
+
+    async def access(self) -> AccessView:
+        """Who looked and what is allowed, without asking any organisation."""
         ...

@@ -1,7 +1,10 @@
 """Questions others may ask of consent. The rule they answer by is spec/consent-decision.md."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from msgspec.structs import replace
 
 from careledger.apps.consent.state import CONSENTS, PAPERS
 from careledger.ledger.membership import SIGNERS, SignerRow
@@ -100,11 +103,32 @@ def basis_holds(view: View, use: Use, consent_id: bytes) -> bool:
     return any(key == consent_id for key, _ in grants)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Then:
+    """Which consents there were at an earlier moment, and which of them had been ended."""
+
+    given: frozenset[bytes]
+    ended: frozenset[bytes]
+
+    def of(self, consents: Consents) -> Consents:
+        """Today's `consents` as they were: only an end comes to what was once said."""
+        return [
+            (key, envelope if key in self.ended else replace(envelope, ended=None))
+            for key, envelope in consents
+            if key in self.given
+        ]
+
+
 def explain(
-    view: View, use: Use, terms_of: TermsOf, facts: Facts | None = None
+    view: View,
+    use: Use,
+    terms_of: TermsOf,
+    facts: Facts | None = None,
+    then: Then | None = None,
 ) -> tuple[Considered, ...]:
-    """How each consent was read. For the patient, never for whoever asked."""
-    return consider(use, consents(view, use.account), terms_of, facts)
+    """How each consent is read, or was `then`. For the patient, never for whoever asked."""
+    known = consents(view, use.account)
+    return consider(use, known if then is None else then.of(known), terms_of, facts)
 
 
 def consents(view: View, account: str) -> Consents:

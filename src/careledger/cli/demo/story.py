@@ -13,7 +13,6 @@ import msgspec
 from careledger.cli.clock import wall_clock
 from careledger.cli.demo.cast import LAKEVIEW, RIVERSIDE, Cast
 from careledger.cli.demo.narrator import Narrator
-from careledger.cli.demo.page import labels, when
 from careledger.cli.smart import Client, GatewayRefused, Session
 from careledger.fhir.summary import Summary, summarise
 from careledger.ledger.signature import SigningKey
@@ -21,8 +20,10 @@ from careledger.mechanisms.deadline import day_of
 from careledger.wallet import consents
 from careledger.wallet.export import export
 from careledger.wallet.options import Options, draft
+from careledger.wallet.shown import labels
 from careledger.wallet.story import who_looked
 from careledger.wallet.wallet import open_wallet
+from careledger.web.wallet_source import when
 
 EXPORT = "ana-record.zip"
 _YEAR_DAYS = 365
