@@ -90,6 +90,12 @@ class End(NamedTuple):
     inside: str
     """Under which prefix the definitions list what is inside: `Patient.contact`, `HumanName`."""
     system: str = ""
+    targets: frozenset[str] = frozenset()
+    """To which types a reference that stands there may lead."""
+
+    def format(self) -> str:
+        """Return the path as it stands in the table."""
+        return f"{self.path}:{self.type}" + f"({self.system})" * bool(self.system)
 
 
 class Definitions:
@@ -119,8 +125,9 @@ class Definitions:
         if element is None:
             element = self.elements[f"{path}[x]"]
             return [
-                End(f"{joined}{code[:1].upper()}{code[1:]}", code, code)
-                for code in (kind["code"] for kind in element["type"])
+                End(f"{joined}{code[:1].upper()}{code[1:]}", code, code, "", targets(kind))
+                for kind in element["type"]
+                for code in [kind["code"]]
             ]
         many = "*" if element["max"] != "1" else ""
         if "contentReference" in element:
@@ -128,7 +135,8 @@ class Definitions:
             return [End(joined + many, "BackboneElement", inside)]
         code = element["type"][0]["code"].replace("http://hl7.org/fhirpath/System.String", "string")
         inside = path if code in ("BackboneElement", "Element") else code
-        return [End(joined + many, code, inside, self.system(element, code))]
+        led = targets(element["type"][0])
+        return [End(joined + many, code, inside, self.system(element, code), led)]
 
     def system(self, element: Json, code: str) -> str:
         """Return the one system whose codes a required binding allows, "" if there is none."""
@@ -138,6 +146,11 @@ class Definitions:
         content = self.sets.get(binding.get("valueSet", "").partition("|")[0], {})
         systems = {part.get("system") for part in content.get("compose", {}).get("include", ())}
         return systems.pop() or "" if len(systems) == 1 else ""
+
+
+def targets(kind: Json) -> frozenset[str]:
+    """Return to which types an element of this type may lead."""
+    return frozenset(url.rpartition("/")[2] for url in kind.get("targetProfile", ()))
 
 
 STEP = re.compile(
@@ -169,11 +182,11 @@ def ends(definitions: Definitions, start: End, expression: str) -> list[End]:
 
 def leaves(
     definitions: Definitions, type_: str, start: End, expression: str, kind: str
-) -> list[str]:
-    """Return the paths of an expression on one type, as far as the kind takes values from them."""
+) -> list[End]:
+    """Return the ends of an expression on one type, as far as the kind takes values from them."""
     if expression == DECEASED:
-        return [".:deceased"]
-    found: list[str] = []
+        return [End(".", "deceased", "")]
+    found: list[End] = []
     for part in re.split(r"\s*\|\s*", expression):
         bare = part.strip("()")
         root, _, rest = bare.partition(".")
@@ -188,11 +201,7 @@ def leaves(
             at = End("", "", type_)
             text = part.replace(f"{root}.", "", 1) if rest else ""
             reached, mark = ends(definitions, at, text) if text else [at], ""
-        for end in reached:
-            if kind == "composite":
-                found.append(end.path or ".")
-            elif end.type in KINDS[kind]:
-                found.append(f"{mark}{end.path}:{end.type}" + f"({end.system})" * bool(end.system))
+        found += [end._replace(path=mark + end.path) for end in reached if end.type in KINDS[kind]]
     return list(dict.fromkeys(found))
 
 
@@ -207,20 +216,28 @@ def anchors(definitions: Definitions, type_: str, expression: str) -> list[End]:
     return found
 
 
+def named(parameter: Json, found: list[End]) -> str:
+    """Return the targets of a parameter that the elements of this type allow."""
+    official = frozenset(parameter.get("target", ()))
+    allowed = frozenset[str]().union(*(end.targets for end in found))
+    if all(end.targets for end in found) and "Resource" not in allowed:
+        official = official & allowed or official
+    return "*" if len(official) > MANY_TYPES else ",".join(sorted(official)) or "-"
+
+
 def rows(definitions: Definitions, type_: str, parameter: Json, all_: dict[str, Json]) -> list[str]:
     """Return the lines of a parameter on one type."""
     kind, expression = parameter["type"], parameter["expression"]
     start = End("", "", type_)
-    targets = sorted(parameter.get("target", ()))
-    named = "*" if len(targets) > MANY_TYPES else ",".join(targets) or "-"
     name = parameter["url"].removeprefix(CANONICAL)
     if kind != "composite":
-        found = leaves(definitions, type_, start, expression, kind)
+        found: list[End] = leaves(definitions, type_, start, expression, kind)
         if not found:
             raise ValueError(f"{name} on {type_}")
-        return [f"{parameter['code']} {kind} {name} {named} {' '.join(found)}"]
+        paths = " ".join(end.format() for end in found)
+        return [f"{parameter['code']} {kind} {name} {named(parameter, found)} {paths}"]
     places = anchors(definitions, type_, expression)
-    lines = [f"{parameter['code']} {kind} {name} {named} {' '.join(e.path or '.' for e in places)}"]
+    lines = [f"{parameter['code']} {kind} {name} - {' '.join(e.path or '.' for e in places)}"]
     parts = [all_[component["definition"]] for component in parameter["component"]]
     for component, part in zip(
         parameter["component"], reversed(parts) if name == SWAPPED else parts, strict=True
@@ -232,7 +249,8 @@ def rows(definitions: Definitions, type_: str, parameter: Json, all_: dict[str, 
         if not found:
             raise ValueError(f"{name} on {type_}: {component['expression']}")
         code = part["url"].removeprefix(CANONICAL)
-        lines.append(f"+ {part['type']} {code} - {' '.join(dict.fromkeys(found))}")
+        paths = " ".join(end.format() for end in dict.fromkeys(found))
+        lines.append(f"+ {part['type']} {code} - {paths}")
     return lines
 
 

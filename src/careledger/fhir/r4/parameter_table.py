@@ -395,7 +395,7 @@ category token Composition-category - category*:CodeableConcept
 confidentiality token Composition-confidentiality - confidentiality:code
 context token Composition-context - event*.code*:CodeableConcept
 date date clinical-date - date:dateTime
-encounter reference clinical-encounter Encounter,EpisodeOfCare encounter:Reference
+encounter reference clinical-encounter Encounter encounter:Reference
 entry reference Composition-entry * section*.entry*:Reference
 identifier token clinical-identifier - identifier:Identifier
 patient reference clinical-patient Patient subject[is=Patient]:Reference
@@ -566,7 +566,7 @@ authored-on date DeviceRequest-authored-on - authoredOn:dateTime
 based-on reference DeviceRequest-based-on * basedOn*:Reference
 code token clinical-code - codeCodeableConcept:CodeableConcept
 device reference DeviceRequest-device Device codeReference:Reference
-encounter reference clinical-encounter Encounter,EpisodeOfCare encounter:Reference
+encounter reference clinical-encounter Encounter encounter:Reference
 event-date date DeviceRequest-event-date - occurrenceDateTime:dateTime occurrencePeriod:Period
 group-identifier token DeviceRequest-group-identifier - groupIdentifier:Identifier
 identifier token clinical-identifier - identifier*:Identifier
@@ -593,7 +593,7 @@ category token DiagnosticReport-category - category*:CodeableConcept
 code token clinical-code - code:CodeableConcept
 conclusion token DiagnosticReport-conclusion - conclusionCode*:CodeableConcept
 date date clinical-date - effectiveDateTime:dateTime effectivePeriod:Period
-encounter reference clinical-encounter Encounter,EpisodeOfCare encounter:Reference
+encounter reference clinical-encounter Encounter encounter:Reference
 identifier token clinical-identifier - identifier*:Identifier
 issued date DiagnosticReport-issued - issued:instant
 media reference DiagnosticReport-media Media media*.link:Reference
@@ -863,7 +863,7 @@ status token FamilyMemberHistory-status - status:code(http://hl7.org/fhir/histor
     'Flag': """\
 author reference Flag-author Device,Organization,Patient,Practitioner,PractitionerRole author:Reference
 date date clinical-date - period:Period
-encounter reference clinical-encounter Encounter,EpisodeOfCare encounter:Reference
+encounter reference clinical-encounter Encounter encounter:Reference
 identifier token Flag-identifier - identifier*:Identifier
 patient reference clinical-patient Patient subject[is=Patient]:Reference
 subject reference Flag-subject Group,Location,Medication,Organization,Patient,PlanDefinition,Practitioner,Procedure subject:Reference
@@ -1082,7 +1082,7 @@ source reference Linkage-source * item*.resource:Reference
 code token clinical-code - code:CodeableConcept
 date date clinical-date - date:dateTime
 empty-reason token List-empty-reason - emptyReason:CodeableConcept
-encounter reference clinical-encounter Encounter,EpisodeOfCare encounter:Reference
+encounter reference clinical-encounter Encounter encounter:Reference
 identifier token clinical-identifier - identifier*:Identifier
 item reference List-item * entry*.item:Reference
 notes string List-notes - note*.text:markdown
@@ -1385,7 +1385,7 @@ value string NamingSystem-value - uniqueId*.value:string
     'NutritionOrder': """\
 additive token NutritionOrder-additive - enteralFormula.additiveType:CodeableConcept
 datetime date NutritionOrder-datetime - dateTime:dateTime
-encounter reference clinical-encounter Encounter,EpisodeOfCare encounter:Reference
+encounter reference clinical-encounter Encounter encounter:Reference
 formula token NutritionOrder-formula - enteralFormula.baseFormulaType:CodeableConcept
 identifier token clinical-identifier - identifier*:Identifier
 instantiates-canonical reference NutritionOrder-instantiates-canonical ActivityDefinition,PlanDefinition instantiatesCanonical*:canonical
@@ -1436,7 +1436,7 @@ data-absent-reason token Observation-data-absent-reason - dataAbsentReason:Codea
 date date clinical-date - effectiveDateTime:dateTime effectivePeriod:Period effectiveTiming:Timing effectiveInstant:instant
 derived-from reference Observation-derived-from DocumentReference,ImagingStudy,Media,MolecularSequence,Observation,QuestionnaireResponse derivedFrom*:Reference
 device reference Observation-device Device,DeviceMetric device:Reference
-encounter reference clinical-encounter Encounter,EpisodeOfCare encounter:Reference
+encounter reference clinical-encounter Encounter encounter:Reference
 focus reference Observation-focus * focus*:Reference
 has-member reference Observation-has-member MolecularSequence,Observation,QuestionnaireResponse hasMember*:Reference
 identifier token clinical-identifier - identifier*:Identifier
@@ -1653,7 +1653,7 @@ based-on reference Procedure-based-on CarePlan,ServiceRequest basedOn*:Reference
 category token Procedure-category - category:CodeableConcept
 code token clinical-code - code:CodeableConcept
 date date clinical-date - performedDateTime:dateTime performedPeriod:Period
-encounter reference clinical-encounter Encounter,EpisodeOfCare encounter:Reference
+encounter reference clinical-encounter Encounter encounter:Reference
 identifier token clinical-identifier - identifier*:Identifier
 instantiates-canonical reference Procedure-instantiates-canonical ActivityDefinition,Measure,OperationDefinition,PlanDefinition,Questionnaire instantiatesCanonical*:canonical
 instantiates-uri uri Procedure-instantiates-uri - instantiatesUri*:uri
@@ -1833,7 +1833,7 @@ study reference ResearchSubject-study ResearchStudy study:Reference
     'RiskAssessment': """\
 condition reference RiskAssessment-condition Condition condition:Reference
 date date clinical-date - occurrenceDateTime:dateTime
-encounter reference clinical-encounter Encounter,EpisodeOfCare encounter:Reference
+encounter reference clinical-encounter Encounter encounter:Reference
 identifier token clinical-identifier - identifier*:Identifier
 method token RiskAssessment-method - method:CodeableConcept
 patient reference clinical-patient Patient subject[is=Patient]:Reference
@@ -1904,7 +1904,7 @@ based-on reference ServiceRequest-based-on CarePlan,MedicationRequest,ServiceReq
 body-site token ServiceRequest-body-site - bodySite*:CodeableConcept
 category token ServiceRequest-category - category*:CodeableConcept
 code token clinical-code - code:CodeableConcept
-encounter reference clinical-encounter Encounter,EpisodeOfCare encounter:Reference
+encounter reference clinical-encounter Encounter encounter:Reference
 identifier token clinical-identifier - identifier*:Identifier
 instantiates-canonical reference ServiceRequest-instantiates-canonical ActivityDefinition,PlanDefinition instantiatesCanonical*:canonical
 instantiates-uri uri ServiceRequest-instantiates-uri - instantiatesUri*:uri
@@ -2151,7 +2151,7 @@ target reference VerificationResult-target * target*:Reference
 """,
     'VisionPrescription': """\
 datewritten date VisionPrescription-datewritten - dateWritten:dateTime
-encounter reference clinical-encounter Encounter,EpisodeOfCare encounter:Reference
+encounter reference clinical-encounter Encounter encounter:Reference
 identifier token clinical-identifier - identifier*:Identifier
 patient reference clinical-patient Patient patient:Reference
 prescriber reference VisionPrescription-prescriber Practitioner,PractitionerRole prescriber:Reference
