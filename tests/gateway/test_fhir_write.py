@@ -93,7 +93,7 @@ def test_what_belongs_to_nobody_is_created_once(tmp_path: Path) -> None:
         assert inside.status_code == 200
         stored = (await client.get("/fhir/Observation/seen", headers=headers)).json()
         assert stored["performer"][0]["reference"] == f"Practitioner/{first.json()['id']}"
-        bad = headers | {"if-none-exist": "name=Grey"}
+        bad = headers | {"if-none-exist": "colour=grey"}
         assert (
             await client.post("/fhir/Practitioner", json=doctor, headers=bad)
         ).status_code == 400
@@ -125,7 +125,9 @@ def test_only_staff_with_the_scope_writes(tmp_path: Path) -> None:
             delete = await client.delete("/fhir/Observation/o1", headers=headers)
             assert delete.status_code == status, name
         finn = await world.dr_finn("system/Observation.cu") | {"content-type": FHIR}
-        assert (await client.post("/fhir", content=body, headers=finn)).status_code == 200
+        assert (await client.post("/fhir", content=body, headers=finn)).status_code == 404
+        known = bundle(observation("o1"))
+        assert (await client.post("/fhir", content=known, headers=finn)).status_code == 200
 
     tell(tmp_path, story)
 
