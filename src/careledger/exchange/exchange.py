@@ -13,6 +13,7 @@ from careledger.exchange.answer import Custodian
 from careledger.exchange.ask import Requester
 from careledger.exchange.asker import Asker
 from careledger.exchange.batching import Batcher
+from careledger.exchange.bulk.jobs import Jobs
 from careledger.exchange.cabinet import SCHEMA, Cabinet
 from careledger.exchange.erasing import Erasure
 from careledger.exchange.federated import Deadlines, Federation
@@ -72,6 +73,7 @@ class Exchange:
         self.federation = Federation(
             organisation, self.mailbox, self.requester, self.reach, deadlines
         )
+        self.exports = Jobs(organisation, self.reach, folder / "exports")
         self.log = Log(organisation)
         self.erasure = Erasure(organisation, self.mailbox)
         self._batcher = Batcher(organisation)
@@ -114,6 +116,7 @@ class Exchange:
 
     async def close(self) -> None:
         """Stop, and anchor what was read; what cannot be now is at the next start."""
+        await self.exports.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -118,6 +118,10 @@ class Holdings:
         owner = self._vault.owner(type_, id_)
         return None if owner is None else self._holding(owner)
 
+    def open_of(self, owner: Owner) -> Holding | None:
+        """An owner's record, if it is open."""
+        return self._holding(owner)
+
     def is_open(self, local: str) -> bool:
         """Whether any record of the patient with that local id is open."""
         owners = (owner for family in self._named(frozenset((local,))) for owner in family)

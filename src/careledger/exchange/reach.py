@@ -153,6 +153,36 @@ class Reach:
                 if before is None or opened.seq < before:
                     yield self._came_out(opened)
 
+    def deleted(self, local: str, since: Instant) -> Iterator[Opened]:
+        """The resources of a patient that are deletions now, and were not before `since`."""
+        met = set[tuple[str, str]]()
+        for opened in self._holdings.history(
+            None, None, frozenset((local,)), before=None, since=since
+        ):
+            name = opened.type, opened.id
+            if name not in met and opened.deleted:
+                yield self._came_out(opened)
+            met.add(name)
+
+    # --- whose it is ---------------------------------------------------------------------------
+
+    def is_of(self, node: Node, local: str) -> bool:
+        """Whether a node is this patient's own, not that of one who is merged into them."""
+        return node.owner == self._vault.patient(local)
+
+    def decision(self, local: str) -> tuple[object, ...] | None:
+        """On which basis and with which obligations a record is open; None if it is not.
+
+        Two that are equal open the same; it says nothing else.
+        """
+        ref = self._vault.patient(local)
+        family = [] if ref is None else self._vault.family(ref)
+        own = next((one for one in family if one.patient == ref), None)
+        holding = None if own is None else self._holdings.open_of(own)
+        if holding is None:
+            return None
+        return tuple((permit.basis, permit.obligations) for permit in holding.permits)
+
     def _came_out(self, opened: Opened) -> Opened:
         if opened.account:
             mine = self._organisation.member

@@ -54,6 +54,11 @@ def instant(text: str) -> int:
     return floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
+def instant_text(seconds: int) -> str:
+    """Return a FHIR instant in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def search_span(text: str) -> Span | None:
     """Return the seconds of a date in a query, which may stop at minutes; None if it is no date."""
     if not _DATE.fullmatch(text):

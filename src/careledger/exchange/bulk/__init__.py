@@ -1,0 +1,1 @@
+"""Bulk Data: many records out, patient by patient as each one's consent is at that moment."""
