@@ -4,6 +4,7 @@ Nothing is released before the ledger holds the disclosure, or before the read i
 durable in the journal. A refusal stands on the ledger as well.
 """
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 
@@ -23,6 +24,7 @@ from careledger.apps.records.refusals import (
     RequestForOther,
     RequestNotGenuine,
 )
+from careledger.exchange.bodies import LOOKS, Bodies, InVault
 from careledger.exchange.deciding import Allowed, Decider, Forbidden
 from careledger.exchange.errors import CommandRefused
 from careledger.exchange.journal import Journal, Read
@@ -32,7 +34,14 @@ from careledger.exchange.patience import Patience
 from careledger.exchange.release import Sourced, Unopened, sourced
 from careledger.exchange.session import Session, Sessions
 from careledger.exchange.wire import open_own, seal, sealing_key_of
-from careledger.ledger.errors import CorruptStore, Inadmissible, Malformed, Refusal, UnknownSigner
+from careledger.ledger.errors import (
+    CorruptStore,
+    Inadmissible,
+    Malformed,
+    Refusal,
+    Unavailable,
+    UnknownSigner,
+)
 from careledger.ledger.record import AccountId, Instant, MemberId, Record, decode, encode
 from careledger.ledger.transaction import OverBudget
 from careledger.mechanisms.messages import (
@@ -63,9 +72,16 @@ class _Reject(Exception):
 class Custodian:
     """Answers requests for the records of one organisation's patients."""
 
-    def __init__(self, organisation: Organisation, mailbox: Mailbox, journal: Journal) -> None:
-        """Answer by the terms in `mailbox`, noting reads in `journal`."""
+    def __init__(
+        self,
+        organisation: Organisation,
+        mailbox: Mailbox,
+        journal: Journal,
+        bodies: Bodies | None = None,
+    ) -> None:
+        """Answer by the terms in `mailbox`, noting reads in `journal`; bytes are from `bodies`."""
         self._organisation, self._journal = organisation, journal
+        self._bodies = bodies or InVault()
         self._decider = Decider(organisation, mailbox)
         self._sessions = Sessions()
         self._answering: set[bytes] = set()
@@ -125,22 +141,47 @@ class Custodian:
     async def _answer_anew(self, ask: Ask, verified: VerifiedRequest) -> Sequence[bytes]:
         """Decide; if the ledger sees it otherwise, because something changed, decide once more."""
         for attempt in (1, 2):
-            with self._organisation.now() as now:
-                self._check_fresh(verified, now)
-                decision = self._decider.decide(ask, verified, now)
-                time, as_of = now.time, now.as_of
-                found = self._sourced(decision) if isinstance(decision, Allowed) else []
+            decision, found, moment = await self._decided(ask, verified)
             try:
                 if isinstance(decision, Forbidden):
                     return await self._refuse(ask, verified, decision)
-                return await self._disclose(ask, verified, decision, found, (time, as_of))
+                return await self._disclose(ask, verified, decision, found, moment)
             except CommandRefused as error:
                 if error.code == RequestAnswered.code or attempt == 2:  # noqa: PLR2004
                     return _only(Rejected(code=error.code, text=error.reason))
         raise AssertionError
 
-    def _sourced(self, yes: Allowed) -> list[Sourced | Unopened]:
-        return [*sourced(self._organisation.vault, yes.found), *yes.unopened]
+    async def _decided(
+        self,
+        ask: Ask,
+        verified: VerifiedRequest,
+        *,
+        consent_id: bytes | None = None,
+        emergency: bytes | None = None,
+    ) -> tuple[Allowed | Forbidden, list[Sourced | Unopened], tuple[Instant, Instant]]:
+        """Decide, and have the bytes; what changed since it was committed to is decided anew.
+
+        Raises:
+            Unavailable: who keeps the bytes does not answer.
+        """
+        for _ in range(LOOKS):
+            with self._organisation.now() as now:
+                self._check_fresh(verified, now)
+                decision = self._decider.decide(
+                    ask, verified, now, consent_id=consent_id, emergency=emergency
+                )
+                moment = now.time, now.as_of
+            if isinstance(decision, Forbidden):
+                return decision, [], moment
+            found = decision.found
+            if any(one.elsewhere for one in found):
+                brought = await asyncio.to_thread(self._bodies.bring, found)
+                if brought.changed or brought.unanswered:
+                    continue
+                found = brought.opened
+            proved = sourced(self._organisation.vault, found)
+            return decision, [*proved, *decision.unopened], moment
+        raise Unavailable("the organisation's own FHIR server does not answer")
 
     def _check_fresh(self, verified: VerifiedRequest, now: Moment) -> None:
         if verified.request.custodian != self._organisation.member:
@@ -207,20 +248,13 @@ class Custodian:
                 raise _Reject(NoSuchSession)
             if verified.id in session.seen:
                 raise _Reject(RequestAnswered)
-            self._check_fresh(verified, now)
-            decision = self._decider.decide(
-                ask,
-                verified,
-                now,
-                consent_id=session.consent_id,
-                emergency=session.emergency,
-            )
-            time, as_of = now.time, now.as_of
+        decision, found, (time, as_of) = await self._decided(
+            ask, verified, consent_id=session.consent_id, emergency=session.emergency
+        )
         if isinstance(decision, Forbidden):
             self._sessions.close(id_)
             return await self._refuse(ask, verified, decision)
         session.seen.add(verified.id)
-        found = self._sourced(decision)
         salt = self._note(ask, verified, found, time)
         return _released(self._organisation.member, session, salt, as_of, found)
 

@@ -13,6 +13,7 @@ from careledger.exchange.answer import Custodian
 from careledger.exchange.ask import Requester
 from careledger.exchange.asker import Asker
 from careledger.exchange.batching import Batcher
+from careledger.exchange.bodies import Bodies, InVault
 from careledger.exchange.bulk.jobs import Jobs
 from careledger.exchange.cabinet import SCHEMA, Cabinet
 from careledger.exchange.erasing import Erasure
@@ -26,6 +27,8 @@ from careledger.exchange.organisation import Organisation
 from careledger.exchange.permits import Permits
 from careledger.exchange.reach import Reach
 from careledger.exchange.transport import Transport
+from careledger.exchange.upstream.settings import Upstream
+from careledger.exchange.upstream.side import UpstreamSide
 from careledger.ledger.errors import LedgerError, Unavailable
 from careledger.mechanisms.terms import Action
 from careledger.vault.rows import SqliteRows
@@ -47,10 +50,12 @@ class Exchange:
         *,
         executor: Executor | None = None,
         deadlines: Deadlines | None = None,
+        upstream: Upstream | None = None,
     ) -> None:
         """Put the parts together; `executor` checks bundles, in another process if it is one.
 
-        `deadlines` are those of questions to many organisations at once.
+        `deadlines` are those of questions to many organisations at once. `upstream` is the
+        organisation's own FHIR server, if bodies stay there.
         """
         cabinets = [
             Cabinet(
@@ -67,7 +72,11 @@ class Exchange:
         self.acknowledgements = Acknowledgements(organisation, cabinets[2])
         self.sign_ins = cabinets[3]
         """For the doors: tokens and what else of sign-ins survives a restart."""
-        self.custodian = Custodian(organisation, self.mailbox, self.journal)
+        self._batcher = Batcher(organisation)
+        self.upstream = upstream and UpstreamSide(organisation, folder, upstream, self._wake)
+        self._bodies: Bodies = self.upstream.bodies if self.upstream else InVault()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.custodian = Custodian(organisation, self.mailbox, self.journal, self._bodies)
         self.requester = Requester(organisation, self.mailbox, self.acknowledgements, transport)
         self._permits = Permits(organisation, self.mailbox)
         self.federation = Federation(
@@ -76,8 +85,8 @@ class Exchange:
         self.exports = Jobs(organisation, self.reach, folder / "exports")
         self.log = Log(organisation)
         self.erasure = Erasure(organisation, self.mailbox)
-        self._batcher = Batcher(organisation)
-        self.ingestion = Ingestion(organisation, self._batcher, executor)
+        deposit = self.upstream and self.upstream.deposit
+        self.ingestion = Ingestion(organisation, self._batcher, executor, deposit)
         self._tasks: list[asyncio.Task[None]] = []
 
     @contextmanager
@@ -101,6 +110,7 @@ class Exchange:
                 now,
                 limits=limits,
                 action=action,
+                bodies=self._bodies,
             )
             yield reach
             reach.note()
@@ -108,7 +118,10 @@ class Exchange:
     async def start(self) -> None:
         """Finish what an earlier run left, and go on beside the requests."""
         self.erasure.catch_up()
-        self._tasks = [
+        self._loop = asyncio.get_running_loop()
+        if self.upstream:
+            self._tasks.append(asyncio.create_task(self.upstream.follow()))
+        self._tasks += [
             asyncio.create_task(self._batcher.run()),
             asyncio.create_task(self._keep_journal()),
             asyncio.create_task(self._repeat(self.acknowledgements.send, LOOK_S)),
@@ -127,6 +140,13 @@ class Exchange:
             _log.warning("reads wait to be anchored: %s", type(error).__name__)
         for cabinet in self._cabinets:
             cabinet.close()
+        if self.upstream:
+            self.upstream.close()
+
+    def _wake(self) -> None:
+        """From any thread: there is something to commit."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._batcher.wake)
 
     async def _keep_journal(self) -> None:
         """Anchor every two seconds, or as soon as enough has been read."""

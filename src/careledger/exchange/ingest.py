@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from careledger.exchange.arriving import arrival_of
 from careledger.exchange.batching import Batcher
@@ -53,14 +53,30 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 
+class Deposit(Protocol):
+    """Where resources are put; see `Vault.put`."""
+
+    def put(self, arrivals: Sequence[Arrival], at: Instant) -> list[Stored]:
+        """Put all or none; durable on return."""
+        ...
+
+
 class Ingestion:
     """Takes records in for one organisation."""
 
     def __init__(
-        self, organisation: Organisation, batcher: Batcher, executor: Executor | None = None
+        self,
+        organisation: Organisation,
+        batcher: Batcher,
+        executor: Executor | None = None,
+        deposit: Deposit | None = None,
     ) -> None:
-        """Commit by `batcher`; check in `executor`, a process or, by default, a thread."""
+        """Commit by `batcher`; check in `executor`, a process or, by default, a thread.
+
+        `deposit` is where resources are put, if not in the vault itself.
+        """
         self._organisation, self._batcher, self._executor = organisation, batcher, executor
+        self._deposit = deposit or organisation.vault
         self._directory = Directory(organisation.vault)
         self._known = Bounded[str, bool](_KNOWN)
         self._turn, self._enrolling = asyncio.Lock(), asyncio.Lock()
@@ -233,7 +249,7 @@ class Ingestion:
 
     async def _write(self, arrivals: Sequence[Arrival], at: Instant) -> list[Stored]:
         try:
-            return await asyncio.to_thread(self._organisation.vault.put, arrivals, at)
+            return await asyncio.to_thread(self._deposit.put, arrivals, at)
         except VersionConflict as error:
             if error.expected == 0:
                 raise IdTaken from error

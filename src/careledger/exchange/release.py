@@ -39,14 +39,14 @@ class Sourced:
     @property
     def commitment(self) -> Digest:
         """The commitment to this version of the resource."""
-        return commit(self.opening.name, self.opened.salt, self.opened.data)
+        return commit(self.opening.name, self.opened.salt, self.opened.committed)
 
     def parts(self) -> tuple[bytes, bytes]:
         """As they travel: the proof, and the bytes as received."""
         proof = ReleasedRecord(
             opening=self.opening, transaction=self.batch.transaction, batch=self.batch.number
         )
-        return encode(proof), self.opened.data
+        return encode(proof), self.opened.committed
 
 
 @dataclass(frozen=True, slots=True)

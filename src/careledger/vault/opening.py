@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from careledger.fhir import index as fhir
+from careledger.fhir.canonical import canonical
 from careledger.ledger.commitment import Opening, commit
 from careledger.ledger.record import AccountId, Instant, MemberId
 from careledger.mechanisms.policy import Permit
@@ -55,6 +56,11 @@ class Opened:
     def deleted(self) -> bool:
         """Whether this version is a deletion."""
         return not self.data and not self.elsewhere
+
+    @property
+    def committed(self) -> bytes:
+        """The bytes that its commitment is over: canonical where another server keeps them."""
+        return canonical(self.data) if self.elsewhere and self.data else self.data
 
 
 class Opener:
@@ -122,7 +128,7 @@ class Opener:
             Tampered: the commitment stored is not the one to these bytes.
         """
         name = record_name(self._custodian, opened.account, opened.type, opened.id, opened.version)
-        commitment = commit(name, opened.salt, opened.data)
+        commitment = commit(name, opened.salt, opened.committed)
         return self._commitments.opening(opened.seq, commitment, name, opened.salt)
 
     def family(self, permit: Permit | None, at: Instant) -> list[Patient]:

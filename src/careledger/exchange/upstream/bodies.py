@@ -12,7 +12,7 @@ from careledger.exchange.organisation import Organisation
 from careledger.exchange.upstream.client import UpstreamClient
 from careledger.exchange.upstream.errors import UpstreamDown, UpstreamLies
 from careledger.exchange.upstream.fetching import fetch, older
-from careledger.exchange.upstream.intake import Body, Intake, read_body
+from careledger.exchange.upstream.intake import Body, Intake
 from careledger.fhir.canonical import canonical
 from careledger.fhir.errors import FhirError
 from careledger.vault.opening import Opened
@@ -52,13 +52,19 @@ class UpstreamBodies:
             if self._intake.gone([name]).deleted:
                 changed.add(name)
             return None
-        body = _read(raw)
+        body = self._read(raw)
         if self._vault.commitment_matches(one, body.committed) and body.is_known(one.facts):
             return replace(one, data=raw)
         if self._intake.put([body]).same:
             return self._older(one)
         changed.add(name)
         return None
+
+    def _read(self, raw: bytes) -> Body:
+        try:
+            return self._intake.read(raw)
+        except FhirError as error:
+            raise UpstreamLies("what it has is no resource of R4") from error
 
     def _older(self, one: Opened) -> Opened | None:
         """A version before the newest, which only its history has."""
@@ -71,17 +77,5 @@ class UpstreamBodies:
         return None
 
 
-def committed_bytes(opened: Opened) -> bytes:
-    """What the commitment to a version is over, of one whose bytes have been brought."""
-    return canonical(opened.data) if opened.elsewhere else opened.data
-
-
 def _is_away(opened: Opened) -> bool:
     return opened.elsewhere and not opened.data
-
-
-def _read(raw: bytes) -> Body:
-    try:
-        return read_body(raw)
-    except FhirError as error:
-        raise UpstreamLies("what it has is no resource of R4") from error

@@ -4,7 +4,9 @@ The bodies stay there. Taking the same in again changes nothing, so whoever read
 begin anew at any time. What belongs to no patient here is left out: the default is no.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Final, Self
@@ -13,7 +15,7 @@ from careledger.exchange.bodies import Name
 from careledger.exchange.enrolling import enrol
 from careledger.exchange.organisation import Organisation
 from careledger.fhir.canonical import canonical
-from careledger.fhir.errors import FhirError
+from careledger.fhir.errors import MissingElement
 from careledger.fhir.index import Facts, extract
 from careledger.fhir.resource import parse_resource
 from careledger.vault.bodies import Standing
@@ -71,18 +73,6 @@ class Body:
         return (facts.labels, facts.patients) == (self.facts.labels, self.facts.patients)
 
 
-def read_body(raw: bytes) -> Body:
-    """Check a resource and read what is to be known of it.
-
-    Raises:
-        FhirError: it is none that this gateway reads, or has no id.
-    """
-    resource = parse_resource(raw)
-    if resource.id is None:
-        raise FhirError("an id")
-    return Body(extract(resource), raw, canonical(raw))
-
-
 class Intake:
     """Takes in for one organisation; any thread may call what is not `async`."""
 
@@ -90,6 +80,13 @@ class Intake:
         """`wake` is called, from any thread, when there is something to commit."""
         self._organisation, self._wake = organisation, wake
         self._lock = RLock()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Take in nothing else until the end of the block, but from this thread."""
+        with self._lock:
+            yield
+            self._wake()
 
     async def take(self, bodies: Sequence[Body]) -> Tally:
         """Take in what that server has now; patients who are new here are enrolled first.
@@ -102,7 +99,18 @@ class Intake:
         unknown = [local for local in people if vault.patient(local) is None]
         if unknown:
             await enrol(self._organisation, unknown)
-        return self.put(bodies)
+        return await asyncio.to_thread(self.put, bodies)
+
+    def read(self, raw: bytes) -> Body:
+        """Check a resource and read what is to be known of it.
+
+        Raises:
+            FhirError: it is none that this gateway reads, or has no id.
+        """
+        resource = parse_resource(raw)
+        if resource.id is None:
+            raise MissingElement("an id", f"{resource.type}.id")
+        return Body(extract(resource, self._organisation.indexed), raw, canonical(raw))
 
     def put(self, bodies: Sequence[Body]) -> Tally:
         """Like `take`, for patients who are known here; what is another's is left out."""

@@ -30,6 +30,8 @@ class Upstream:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     credentials: ClientCredentials | None = None
     timeout_s: float = 10.0
+    poll_s: float = 5.0
+    """How long after a look for changes the next one begins."""
 
 
 def load_headers(path: Path) -> tuple[tuple[str, str], ...]:

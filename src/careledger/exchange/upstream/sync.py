@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from careledger.exchange.organisation import Organisation
 from careledger.exchange.upstream.client import UpstreamClient
 from careledger.exchange.upstream.errors import UpstreamDown, UpstreamLies
-from careledger.exchange.upstream.intake import Body, Intake, Tally, read_body
+from careledger.exchange.upstream.intake import Body, Intake, Tally
 from careledger.exchange.upstream.position import (
     Position,
     instant_of,
@@ -151,7 +151,7 @@ class Sync:
         number = 0
         while (found := await asyncio.to_thread(next, pages, None)) is not None:
             number += len(found.resources)
-            bodies = await asyncio.to_thread(_read, found.resources)
+            bodies = await asyncio.to_thread(self._bodies, found.resources)
             taken = await self._intake.take(bodies)
             taken.left_out += len(found.resources) - len(bodies)
             taken += await asyncio.to_thread(self._intake.gone, found.deleted)
@@ -167,12 +167,11 @@ class Sync:
             save_position(self._path, position)
         self.position = position
 
-
-def _read(resources: list[bytes]) -> list[Body]:
-    bodies = []
-    for raw in resources:
-        try:
-            bodies.append(read_body(raw))
-        except FhirError:
-            continue
-    return bodies
+    def _bodies(self, resources: list[bytes]) -> list[Body]:
+        bodies = []
+        for raw in resources:
+            try:
+                bodies.append(self._intake.read(raw))
+            except FhirError:
+                continue
+        return bodies
