@@ -122,7 +122,7 @@ class Browser:
     async def send_all(self, fields: list[tuple[str, str]]) -> httpx2.Response:
         names = {name for name, _ in fields}
         for action, inner in re.findall(
-            r'<form method="post" action="([^"]*)"[^>]*>(.*?)</form>', self.page.text, re.S
+            r'<form method="post" action="([^"]*)"[^>]*>(.*?)</form>', self.page.text, re.DOTALL
         ):
             hidden = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', inner))
             shown = set(re.findall(r'<(?:input|button)[^>]*? name="([^"]*)"', inner))
