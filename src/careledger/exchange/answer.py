@@ -178,7 +178,7 @@ class Custodian:
                 brought = await asyncio.to_thread(self._bodies.bring, found)
                 if brought.changed or brought.unanswered:
                     continue
-                found = brought.opened
+                found = list(brought.opened)
             proved = sourced(self._organisation.vault, found)
             return decision, [*proved, *decision.unopened], moment
         raise Unavailable("the organisation's own FHIR server does not answer")

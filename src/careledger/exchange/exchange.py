@@ -73,8 +73,11 @@ class Exchange:
         self.sign_ins = cabinets[3]
         """For the doors: tokens and what else of sign-ins survives a restart."""
         self._batcher = Batcher(organisation)
-        self.upstream = upstream and UpstreamSide(organisation, folder, upstream, self._wake)
-        self._bodies: Bodies = self.upstream.bodies if self.upstream else InVault()
+        self.upstream: UpstreamSide | None = None
+        """The organisation's own FHIR server, if bodies stay there."""
+        if upstream is not None:
+            self.upstream = UpstreamSide(organisation, folder, upstream, self._wake)
+        self._bodies: Bodies = InVault() if self.upstream is None else self.upstream.bodies
         self._loop: asyncio.AbstractEventLoop | None = None
         self.custodian = Custodian(organisation, self.mailbox, self.journal, self._bodies)
         self.requester = Requester(organisation, self.mailbox, self.acknowledgements, transport)
@@ -85,7 +88,7 @@ class Exchange:
         self.exports = Jobs(organisation, self.reach, folder / "exports")
         self.log = Log(organisation)
         self.erasure = Erasure(organisation, self.mailbox)
-        deposit = self.upstream and self.upstream.deposit
+        deposit = None if self.upstream is None else self.upstream.deposit
         self.ingestion = Ingestion(organisation, self._batcher, executor, deposit)
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -30,7 +30,7 @@ from careledger.gateway.fhir_query import (
     moment_in,
     parameters_of,
 )
-from careledger.gateway.fhir_reach import entry, is_everybody, reach_of
+from careledger.gateway.fhir_reach import entry, is_everybody, outcome_entry, partial, reach_of, run
 from careledger.gateway.outcome import Refused, not_found
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 from careledger.ledger.record import Instant
@@ -69,6 +69,8 @@ class _Page(NamedTuple):
     total: int
     last: int | None
     """The number of the last match, if there are more."""
+    unanswered: int
+    """How many are missing because who keeps them did not answer."""
 
 
 def routes(services: GatewayServices) -> list[Route]:
@@ -96,7 +98,9 @@ class _Everything:
             return not_found()
         place = "Patient/$everything" if local is None else f"Patient/{local}/$everything"
         asked = self._asked(caller, place, parameters_of(request))
-        page = self._find(caller, local, asked)
+        page = await run(
+            self._services, lambda: self._find(caller, local, asked), is_wide=False
+        )
         return not_found() if page is None else self._answer(request, caller, place, asked, page)
 
     def _asked(self, caller: Caller, place: str, given: Parameters) -> _Asked:
@@ -137,10 +141,12 @@ class _Everything:
                 return None
             wanted = sorted(filter(asked.wants, nodes), key=attrgetter("seq"))
             left = [node for node in wanted if node.seq > asked.after]
+            reach.expect(left[: asked.count])
             opened = [reach.open(node) for node in left[: asked.count]]
             matches = [one for one in opened if one is not None and not one.deleted]
             last = left[asked.count - 1].seq if len(left) > asked.count else None
-            return _Page(matches, _included(reach, matches, asked), len(wanted), last)
+            included = _included(reach, matches, asked)
+            return _Page(matches, included, len(wanted), last, reach.unanswered)
 
     def _answer(
         self, request: Request, caller: Caller, place: str, asked: _Asked, page: _Page
@@ -153,7 +159,11 @@ class _Everything:
         found = [entry(services, one) for one in page.matches]
         included = [entry(services, one) for one in page.included]
         body = searchset(
-            [*found, *(Found(one.full_url, one.resource, "include") for one in included)],
+            [
+                *found,
+                *(Found(one.full_url, one.resource, "include") for one in included),
+                *outcome_entry(partial(page.unanswered)),
+            ],
             total=page.total,
             self_url=f"{url}?{urlencode(asked.said)}" if asked.said else url,
             next_url=next_url,

@@ -141,12 +141,16 @@ def resource(request: Request, opened: Opened) -> Response:
     return answer(request, represented(opened), headers)
 
 
+CHANGED: Final = '199 careledger "changed since it was committed to; decided anew"'
+
+
 def version_headers(opened: Opened) -> dict[str, str]:
-    """Which version it is, and since when."""
-    return {
+    """Which version it is, and since when; and that it is another than was committed to before."""
+    headers = {
         "ETag": etag(opened.version),
         "Last-Modified": formatdate(opened.stored, usegmt=True),
     }
+    return headers | {"Warning": CHANGED} if opened.changed else headers
 
 
 def is_known(request: Request, opened: Opened) -> bool:

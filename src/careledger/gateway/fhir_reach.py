@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from careledger.exchange.reach import Reach
+from careledger.fhir.errors import Issue
+from careledger.fhir.outcome import encode_issues
 from careledger.fhir.responses import Found
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.fhir_http import represented
@@ -28,7 +30,12 @@ def reach_of(services: GatewayServices, caller: Caller, action: Action) -> Itera
 
 
 async def run(services: GatewayServices, question: Callable[[], T], *, is_wide: bool) -> T:
-    """Ask it here, or in a thread of its own if it looks at everybody's records."""
+    """Ask it here, or in a thread of its own if it looks at everybody's records.
+
+    Where bodies are kept by another server any question may wait for that.
+    """
+    if services.exchange.upstream is not None and not is_wide:
+        return await asyncio.to_thread(question)
     if not is_wide:
         return question()
     async with services.scans:
@@ -38,6 +45,19 @@ async def run(services: GatewayServices, question: Callable[[], T], *, is_wide: 
 def is_everybody(caller: Caller) -> bool:
     """Whether a question that names no patient is about all of them."""
     return caller.account is None and caller.limits.patient is None
+
+
+def partial(unanswered: int) -> tuple[Issue, ...]:
+    """Says that some of what was found is missing: who keeps it does not answer now."""
+    if not unanswered:
+        return ()
+    text = f"{unanswered} more, which are kept by a server that does not answer: ask again"
+    return (Issue("transient", "", text),)
+
+
+def outcome_entry(issues: tuple[Issue, ...]) -> list[Found]:
+    """What there is to say of an answer, as its last entry (FHIR R4 3.1.1.6)."""
+    return [Found("urn:careledger:outcome", encode_issues(issues), "outcome")] if issues else []
 
 
 def entry(services: GatewayServices, opened: Opened) -> Found:

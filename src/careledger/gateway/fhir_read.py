@@ -23,7 +23,7 @@ from careledger.gateway.fhir_http import (
     takes,
     version_headers,
 )
-from careledger.gateway.fhir_reach import reach_of
+from careledger.gateway.fhir_reach import reach_of, run
 from careledger.gateway.outcome import Refused, not_found
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 from careledger.vault.opening import Opened
@@ -70,7 +70,9 @@ class Reads:
         if not is_type(type_) or not is_id(id_) or version == 0:
             return not_found()
         require_scope(caller, type_, "r")
-        opened = self._open(caller, type_, id_, version)
+        opened = await run(
+            self._services, lambda: self._open(caller, type_, id_, version), is_wide=False
+        )
         if opened is None or opened.deleted:
             return not_found()
         return _content(request, opened) if type_ == "Binary" else resource(request, opened)

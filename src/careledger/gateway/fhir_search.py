@@ -33,7 +33,7 @@ from careledger.gateway.fhir_http import (
     is_type,
 )
 from careledger.gateway.fhir_query import Parameters, form_of, parameters_of
-from careledger.gateway.fhir_reach import entry, is_everybody, reach_of, run
+from careledger.gateway.fhir_reach import entry, is_everybody, partial, reach_of, run
 from careledger.gateway.outcome import Refused, not_found
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 from careledger.vault.deposit import DIRECTORY_TYPES
@@ -56,6 +56,8 @@ class _Answer(NamedTuple):
     total: int | None
     after: Position | None
     issues: tuple[Issue, ...]
+    unanswered: int = 0
+    """How many are missing because who keeps them did not answer."""
 
 
 def routes(services: GatewayServices) -> list[Route]:
@@ -123,9 +125,11 @@ class _Searches:
         named = search.patients or frozenset(filter(None, (local,)))
         with reach_of(self._services, caller, "search") as reach:
             page = search_in(search, reach, after)
+            reach.expect((*page.matches, *page.included))
             matches, included = _opened(reach, page.matches), _opened(reach, page.included)
             reach.note(named, counted=search.counts_only)
-            return _Answer(matches, included, page.total, page.after, page.issues)
+            missing = reach.unanswered
+            return _Answer(matches, included, page.total, page.after, page.issues, missing)
 
     def _answer(
         self,
@@ -144,7 +148,7 @@ class _Searches:
             [
                 *(self._entry(one) for one in found.matches),
                 *(self._entry(one, is_match=False) for one in found.included),
-                *_warnings(found.issues),
+                *_warnings((*found.issues, *partial(found.unanswered))),
             ],
             total=found.total,
             self_url=f"{url}?{urlencode(search.applied)}" if search.applied else url,
