@@ -5,11 +5,12 @@ import json
 import pytest
 
 from careledger.fhir.bundle import resources_in
-from careledger.fhir.capability import Served, ServedType, capability_statement
-from careledger.fhir.errors import FhirError, InvalidResource, TooLarge
+from careledger.fhir.capability import Operation, Served, capability_statement
+from careledger.fhir.errors import FhirError, InvalidResource, PatchFailed, TooLarge
 from careledger.fhir.outcome import operation_outcome, outcome_of
 from careledger.fhir.resource import parse_resource
 from careledger.fhir.responses import Answer, Found, collection, response_bundle, searchset
+from careledger.fhir.search.table import SMALL
 
 ODD = b'{ "resourceType":"Basic", "code":{"text":"\\u00e9 1.00"} ,"id" : "a"}'
 
@@ -26,7 +27,7 @@ def test_every_error_has_an_outcome_that_is_valid(kind: type[FhirError]) -> None
     assert parse_resource(content).type == "OperationOutcome"
     [issue] = json.loads(content)["issue"]
     assert issue["expression"] == ["Patient.name"]
-    assert kind.status == (413 if kind is TooLarge else 400)
+    assert kind.status == {TooLarge: 413, PatchFailed: 422}.get(kind, 400)
 
 
 def test_an_outcome_without_a_place_names_none() -> None:
@@ -44,27 +45,28 @@ def test_the_capability_statement_claims_what_was_declared() -> None:
             software="CareLedger",
             version="0.1.0",
             date="2026-01-01",
-            types=(
-                ServedType("Patient", ("read", "vread"), (("everything", everything),)),
-                ServedType("Condition", ("search-type",), conditional_create=True),
-            ),
-            interactions=("transaction",),
-            token_url="https://a.example/token",
+            types=("Condition", "Patient"),
+            indexed=SMALL,
+            interactions=("read", "search-type"),
+            on_system=("transaction",),
+            operations=(Operation("everything", everything, ("Patient",)),),
         )
     )
     assert parse_resource(content).type == "CapabilityStatement"
     [rest] = json.loads(content)["rest"]
-    patient, condition = rest["resource"]
-    assert [one["code"] for one in patient["interaction"]] == ["read", "vread"]
-    assert "searchParam" not in patient
-    assert [one["name"] for one in condition["searchParam"]] == [
-        "_id",
-        "patient",
-        "code",
-        "category",
-        "date",
-        "onset-date",
+    condition, patient = rest["resource"]
+    assert [one["code"] for one in patient["interaction"]] == ["read", "search-type"]
+    assert patient["operation"] == [{"name": "everything", "definition": everything}]
+    assert "operation" not in condition
+    assert patient["searchRevInclude"] == ["Condition:patient", "Condition:subject"]
+    assert condition["searchInclude"] == [
+        "Condition:encounter",
+        "Condition:patient",
+        "Condition:subject",
     ]
+    names = {one["name"] for one in condition["searchParam"]}
+    assert {"_id", "patient", "code", "category", "onset-date"} <= names
+    assert "evidence" not in names  # of what is not indexed nothing is claimed
     assert rest["interaction"] == [{"code": "transaction"}]
 
 

@@ -29,7 +29,7 @@ def test_dr_cho_reads_under_a_grant_and_learns_where_it_is_from(tmp_path: Path) 
     async def story(world: World) -> None:
         await world.grant()
         cho = await world.dr_cho()
-        answer = await world.at_lakeview.get(f"{HERS}/MedicationRequest?status=active", headers=cho)
+        answer = await world.at_lakeview.get(f"{HERS}/MedicationRequest?colour=red", headers=cho)
         assert answer.status_code == 400  # no such parameter here; nothing was asked
         answer = await world.at_lakeview.get(f"{HERS}/MedicationRequest", headers=cho)
         assert answer.status_code == 200, answer.text

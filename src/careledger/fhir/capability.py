@@ -1,52 +1,85 @@
 """The CapabilityStatement, made from a declared table: it claims what is there and no more.
 
-FHIR R4 5.2. Whoever serves the API declares `Served`; the search parameters of a type come from
-what the search of this room answers.
+FHIR R4 5.2. Whoever serves the API declares `Served`; search parameters and includes of a type are
+those of the set that is indexed.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from careledger.fhir.outcome import FHIR_JSON
-from careledger.fhir.query import parameters
+from careledger.fhir.search.table import ANY, IndexSet, Parameter
 
-Interaction = Literal["read", "vread", "update", "delete", "create", "search-type"]
-SystemInteraction = Literal["transaction", "batch"]
+Interaction = Literal[
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+]
+SystemInteraction = Literal["transaction", "batch", "search-system", "history-system"]
+
+JSON_PATCH: Final = "application/json-patch+json"
+
+_RESOURCE: Final[Mapping[str, object]] = {
+    "versioning": "versioned-update",
+    "readHistory": True,
+    "updateCreate": True,
+    "conditionalCreate": True,
+    "conditionalRead": "full-support",
+    "conditionalUpdate": True,
+    "conditionalDelete": "single",
+    "referencePolicy": ["literal", "enforced", "local"],
+}
+"""The same of every type."""
 
 
 @dataclass(frozen=True, slots=True)
-class ServedType:
-    """A resource type with what can be done to it, and operations: name -> canonical definition."""
+class Operation:
+    """An operation: its name without `$`, its definition, and on which types; none is on all."""
 
-    type: str
-    interactions: tuple[Interaction, ...]
-    operations: tuple[tuple[str, str], ...] = ()
-    conditional_create: bool = False
+    name: str
+    definition: str
+    types: tuple[str, ...] = ()
+    on_system: bool = False
+    """Whether it is asked of the server itself, and of no type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a server offers. date: a FHIR date. token_url: where SMART clients get tokens."""
+    """What a server offers. date: a FHIR date. security: `rest.security` as it is to be said."""
 
     base_url: str
     software: str
     version: str
     date: str
-    types: tuple[ServedType, ...]
-    interactions: tuple[SystemInteraction, ...] = ()
-    token_url: str | None = None
+    types: tuple[str, ...]
+    indexed: IndexSet
+    interactions: tuple[Interaction, ...]
+    on_system: tuple[SystemInteraction, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    compartments: tuple[str, ...] = ()
+    security: Mapping[str, object] | None = None
 
 
 def capability_statement(served: Served) -> bytes:
     """Return the CapabilityStatement resource of a server."""
     rest: dict[str, object] = {"mode": "server"}
-    if served.token_url is not None:
-        rest["security"] = _security(served.token_url)
-    rest["resource"] = [_resource(one) for one in served.types]
-    if served.interactions:
-        rest["interaction"] = [{"code": code} for code in served.interactions]
+    if served.security is not None:
+        rest["security"] = served.security
+    rest["resource"] = [_resource(served, type_) for type_ in served.types]
+    rest["interaction"] = [{"code": code} for code in served.on_system]
+    rest["searchParam"] = [_parameter(one) for one in served.indexed.parameters(None).values()]
+    operations = _operations(one for one in served.operations if one.on_system)
+    rest |= {"operation": operations} if operations else {}
+    rest |= {"compartment": list(served.compartments)} if served.compartments else {}
     return msgspec.json.encode(
         {
             "resourceType": "CapabilityStatement",
@@ -56,50 +89,48 @@ def capability_statement(served: Served) -> bytes:
             "software": {"name": served.software, "version": served.version},
             "implementation": {"description": served.software, "url": served.base_url},
             "fhirVersion": "4.0.1",
-            "format": [FHIR_JSON],
+            "format": [FHIR_JSON, "json"],
+            "patchFormat": [JSON_PATCH, FHIR_JSON],
             "rest": [rest],
         }
     )
 
 
-def _resource(served: ServedType) -> dict[str, object]:
+def _resource(served: Served, type_: str) -> dict[str, object]:
+    parameters = served.indexed.parameters(type_)
     content: dict[str, object] = {
-        "type": served.type,
+        "type": type_,
         "interaction": [{"code": code} for code in served.interactions],
-        "versioning": "versioned",
+        **_RESOURCE,
+        "searchInclude": [f"{type_}:{one.code}" for one in _leading(parameters.values())],
+        "searchRevInclude": _referring(served, type_),
+        "searchParam": [_parameter(one) for one in parameters.values()],
+        "operation": _operations(
+            one
+            for one in served.operations
+            if not one.on_system and (not one.types or type_ in one.types)
+        ),
     }
-    if served.conditional_create:
-        content["conditionalCreate"] = True
-    if "search-type" in served.interactions:
-        content["searchParam"] = [
-            {"name": name, "type": kind}
-            for name, kind in parameters(served.type).items()
-            if name != "_count"
-        ]
-    if served.operations:
-        content["operation"] = [
-            {"name": name, "definition": url} for name, url in served.operations
-        ]
-    return content
+    return {name: value for name, value in content.items() if value != []}
 
 
-def _security(token_url: str) -> dict[str, object]:
-    """Return the SMART declaration (SMART App Launch 2.1, Backend Services)."""
-    return {
-        "extension": [
-            {
-                "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
-                "extension": [{"url": "token", "valueUri": token_url}],
-            }
-        ],
-        "service": [
-            {
-                "coding": [
-                    {
-                        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
-                        "code": "SMART-on-FHIR",
-                    }
-                ]
-            }
-        ],
-    }
+def _parameter(one: Parameter) -> dict[str, str]:
+    return {"name": one.code, "definition": one.url, "type": one.kind}
+
+
+def _leading(parameters: Iterable[Parameter]) -> list[Parameter]:
+    return [one for one in parameters if one.kind == "reference" and one.targets]
+
+
+def _referring(served: Served, type_: str) -> list[str]:
+    """The reference parameters that name this type; of those that may lead to any, Provenance's."""
+    return [
+        f"{source}:{one.code}"
+        for source in served.types
+        for one in _leading(served.indexed.parameters(source).values())
+        if type_ in one.targets or (source == "Provenance" and one.targets == (ANY,))
+    ]
+
+
+def _operations(operations: Iterable[Operation]) -> list[dict[str, str]]:
+    return [{"name": one.name, "definition": one.definition} for one in operations]

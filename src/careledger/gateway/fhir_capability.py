@@ -7,31 +7,58 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from careledger.fhir.capability import Interaction, Served, ServedType, capability_statement
-from careledger.fhir.query import parameters
+from careledger.fhir.capability import (
+    Interaction,
+    Operation,
+    Served,
+    SystemInteraction,
+    capability_statement,
+)
 from careledger.fhir.r4.registry import MODULES
-from careledger.gateway.fhir_http import check_accept
-from careledger.gateway.outcome import fhir_response
+from careledger.fhir.search.confinement import is_clinical
+from careledger.gateway.auth_configuration import rest_security
+from careledger.gateway.fhir_http import answer, check_accept
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 from careledger.vault.deposit import DIRECTORY_TYPES
 
-EVERYTHING: Final = "http://hl7.org/fhir/OperationDefinition/Patient-everything"
+_DEFINITION: Final = "http://hl7.org/fhir/OperationDefinition/"
+_BULK: Final = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    Operation("everything", _DEFINITION + "Patient-everything", ("Patient",)),
+    Operation("validate", _DEFINITION + "Resource-validate"),
+)
+"""Every operation of the FHIR door; a door that adds one adds its line here."""
+
+COMPARTMENT: Final = "http://hl7.org/fhir/CompartmentDefinition/patient"
 
 _DATE: Final = "2026-11-22"
 _INTERACTIONS: Final[tuple[Interaction, ...]] = (
     "read",
     "vread",
     "update",
+    "patch",
     "delete",
+    "history-instance",
+    "history-type",
     "create",
     "search-type",
 )
+_ON_SYSTEM: Final[tuple[SystemInteraction, ...]] = (
+    "transaction",
+    "batch",
+    "search-system",
+    "history-system",
+)
+_OTHERS: Final = frozenset(("Binary", "Patient"))
 
 
-def patient_types() -> tuple[str, ...]:
-    """Types whose resources belong to a patient, `Patient` itself among them."""
+def served_types() -> tuple[str, ...]:
+    """Types whose resources belong to a patient or to the directory."""
     return tuple(
-        type_ for type_ in sorted(MODULES) if type_ == "Patient" or "patient" in parameters(type_)
+        type_
+        for type_ in sorted(MODULES)
+        if type_ in _OTHERS or type_ in DIRECTORY_TYPES or is_clinical(type_)
     )
 
 
@@ -41,27 +68,22 @@ def routes(services: GatewayServices) -> list[Route]:
 
     async def metadata(request: Request) -> Response:
         check_accept(request)
-        return fhir_response(statement)
+        return answer(request, statement)
 
     return [Route(FHIR_PATH + "/metadata", metadata, methods=["GET"])]
 
 
 def _served(services: GatewayServices) -> Served:
-    names = sorted({*patient_types(), *(name for name in DIRECTORY_TYPES if name in MODULES)})
     return Served(
         base_url=services.fhir_url,
         software="CareLedger",
         version=version("careledger"),
         date=_DATE,
-        types=tuple(
-            ServedType(
-                type=name,
-                interactions=_INTERACTIONS,
-                operations=(("everything", EVERYTHING),) if name == "Patient" else (),
-                conditional_create=name in DIRECTORY_TYPES,
-            )
-            for name in names
-        ),
-        interactions=("transaction", "batch"),
-        token_url=services.token_url,
+        types=served_types(),
+        indexed=services.organisation.indexed,
+        interactions=_INTERACTIONS,
+        on_system=_ON_SYSTEM,
+        operations=OPERATIONS,
+        compartments=(COMPARTMENT,),
+        security=rest_security(services),
     )

@@ -19,7 +19,6 @@ from careledger.apps.governance.queries import member
 from careledger.exchange.ask import RemoteRecords
 from careledger.exchange.errors import AccessRefused
 from careledger.exchange.limits import Interaction
-from careledger.fhir.query import parse_query
 from careledger.fhir.responses import Found, searchset
 from careledger.gateway.auth_bearer import caller_of, insufficient_scope
 from careledger.gateway.auth_caller import Caller
@@ -69,11 +68,9 @@ class _Remote:
         given = parameters_of(request)
         if any(name in {"patient", "_count"} for name, _ in given):
             raise Refused(400, "not-supported", "the patient is in the path, and there is one page")
-        parsed = parse_query(type_, given)
-        alone = len(given) == len(parsed.ids) == 1 and len(parsed.ids[0]) == 1
-        if alone:
+        if len(given) == 1 and given[0][0] == "_id" and is_id(given[0][1]):
             require_elsewhere(caller, request.path_params["id"], type_, "r")
-            return await self._read(request, caller, Query(type=type_, id=parsed.ids[0][0]))
+            return await self._read(request, caller, Query(type=type_, id=given[0][1]))
         require_elsewhere(caller, request.path_params["id"], type_, "s")
         return await self._read(request, caller, Query(type=type_, parameters=given))
 

@@ -5,7 +5,7 @@ what the caller may see, so nothing that is withheld shows as a gap (FHIR R4 3.1
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,8 +19,10 @@ from careledger.fhir.outcome import encode_issues
 from careledger.fhir.responses import Found, searchset
 from careledger.fhir.search.engine import run as search_in
 from careledger.fhir.search.graph import Node
+from careledger.fhir.search.operands import Setting
 from careledger.fhir.search.parse import parse
 from careledger.fhir.search.query import Position, Search
+from careledger.fhir.search.subset import subset
 from careledger.gateway.auth_bearer import caller_of, insufficient_scope, require_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.fhir_cursor import PARAMETER
@@ -114,9 +116,10 @@ class _Searches:
         return parse(
             type_,
             asked.given,
-            indexed=self._services.indexed,
+            indexed=self._services.organisation.indexed,
             handling="strict" if asked.is_strict else "lenient",
             compartment=local,
+            setting=Setting(self._services.fhir_url, self._services.organisation.clock()),
         )
 
     def _find(
@@ -146,8 +149,8 @@ class _Searches:
             next_url = f"{url}?{PARAMETER}={services.cursors.seal(caller, place, following, now)}"
         body = searchset(
             [
-                *(self._entry(one) for one in found.matches),
-                *(self._entry(one, is_match=False) for one in found.included),
+                *(self._entry(one, search, "match") for one in found.matches),
+                *(self._entry(one, search, "include") for one in found.included),
                 *_warnings((*found.issues, *partial(found.unanswered))),
             ],
             total=found.total,
@@ -157,9 +160,10 @@ class _Searches:
         )
         return answer(request, body)
 
-    def _entry(self, opened: Opened, *, is_match: bool = True) -> Found:
+    def _entry(self, opened: Opened, search: Search, mode: Literal["match", "include"]) -> Found:
         whole = entry(self._services, opened)
-        return Found(whole.full_url, whole.resource, "match" if is_match else "include")
+        data = subset(whole.resource, elements=search.elements, summary=search.summary)
+        return Found(whole.full_url, data, mode)
 
 
 def _check_scopes(caller: Caller, search: Search) -> None:

@@ -6,7 +6,6 @@ from typing import Final
 
 from careledger.exchange.exchange import Exchange
 from careledger.exchange.organisation import Organisation
-from careledger.fhir.search.table import ALL, IndexSet
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.auth_files import Client, Person, Register
 from careledger.gateway.auth_flow import SignIns
@@ -38,8 +37,6 @@ class GatewayServices:
     staff: Register[Person]
     provider: IdentityProvider | None = None
     sign_ins: SignIns = field(default_factory=SignIns)
-    indexed: IndexSet = ALL
-    """Which search parameters are answered: those that are indexed when records come in."""
     cursors: Cursors = field(default_factory=Cursors)
     scans: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     """So many questions about everybody's records are answered at once."""
