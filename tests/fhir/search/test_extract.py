@@ -384,3 +384,15 @@ def test_the_official_examples_are_read_and_come_back_from_their_bytes(shared_da
             assert getattr(found, name).keys() <= parameters(example.type).keys()
             seen |= {f"{example.type}.{code}" for code in getattr(found, name)}
     assert len(seen) > 500
+
+
+def test_a_long_array_is_read_in_order_and_as_a_tuple() -> None:
+    """Tuples grown one by one once took 9 seconds for 20,000 components."""
+    many = 20_000
+    parts = [{"code": {"text": f"c{n}"}, "valueQuantity": {"value": n}} for n in range(many)]
+    found = values(resource("Observation", OBSERVATION | {"component": parts}), ALL)
+    amounts = found.quantities["component-value-quantity"]
+    assert type(amounts) is tuple
+    assert [amount.value for amount in amounts] == [str(n) for n in range(many)]
+    assert len(found.composites["component-code-value-quantity"]) == many
+    assert decode_values(encode_values(found)) == found

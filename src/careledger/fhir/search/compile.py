@@ -28,13 +28,38 @@ SLOTS: Final[tuple[Kind, ...]] = (
 
 
 class Found:
-    """What one walk has found so far: by slot and key, and whether there are amounts to be read."""
+    """What one walk has found so far: by slot and key, and whether there are amounts to be read.
 
-    __slots__ = ("amounts", "slots")
+    Values that came from several places are in a list until `settle`, so that a long array costs
+    no more than its length.
+    """
+
+    __slots__ = ("_several", "amounts", "slots")
 
     def __init__(self) -> None:
-        self.slots: tuple[dict[str, tuple[Any, ...]], ...] = ({}, {}, {}, {}, {}, {}, {}, {})
+        self.slots: tuple[dict[str, Any], ...] = ({}, {}, {}, {}, {}, {}, {}, {})
         self.amounts = False
+        self._several = False
+
+    def add(self, slot: int, key: str, made: tuple[Any, ...]) -> None:
+        """Add values to those of a key."""
+        into = self.slots[slot]
+        have = into.get(key)
+        if have is None:
+            into[key] = made
+        elif type(have) is list:
+            have += made
+        else:
+            into[key] = [*have, *made]
+            self._several = True
+
+    def settle(self) -> None:
+        """Make tuples of all values; then nothing may be added."""
+        if self._several:
+            for into in self.slots:
+                for key, values in into.items():
+                    if type(values) is list:
+                        into[key] = tuple(values)
 
 
 Act = Callable[[Any, Found], None]
@@ -192,11 +217,10 @@ def _leaf(kind: Kind, convert: Convert, wishes: list[Wish]) -> Act:
         made = convert(value)
         if not made:
             return
-        into = found.slots[slot]
         for key in keys:
-            into[key] = into[key] + made if key in into else made
+            found.add(slot, key, made)
         for key, only in typed:
             if made[0].type == only:
-                into[key] = into[key] + made if key in into else made
+                found.add(slot, key, made)
 
     return act

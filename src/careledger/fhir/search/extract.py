@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from careledger.fhir.resource import Resource
 
 _FIELDS: Final = ("strings", "tokens", "references", "dates", "numbers", "quantities", "uris")
+_COMPOSITES: Final = SLOTS.index("special")
 
 
 def values(resource: "Resource", indexed: IndexSet) -> Values:
@@ -38,7 +39,7 @@ class _Anchored:
     """For components that look at the resource rather than at the anchor."""
     composites: tuple["_Composite", ...]
 
-    def read(self, model: Any, numbers: Any, into: dict[str, Any]) -> None:
+    def read(self, model: Any, numbers: Any, found: Found) -> None:
         """Add what there is at each anchor where every component has a value."""
         anchors = self.anchors(model)
         figured = self.anchors(numbers) if numbers is not None and self.amounts else ()
@@ -50,10 +51,11 @@ class _Anchored:
                 self.amounts(figured[place], here)
             if self.resource is not None:
                 self.resource(model, here)
+            here.settle()
             for each in self.composites:
                 parts = each.parts(here)
                 if parts is not None:
-                    into[each.code] = (*into.get(each.code, ()), parts)
+                    found.add(_COMPOSITES, each.code, (parts,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,9 @@ class _Plan:
             numbers = self.figures.decode(resource.raw)
             if self.amounts is not None:
                 self.amounts(numbers, found)
-        composites = found.slots[-1]
         for each in self.anchored:
-            each.read(resource.model, numbers, composites)
+            each.read(resource.model, numbers, found)
+        found.settle()
         return Values(*found.slots)
 
 
