@@ -23,6 +23,7 @@ from careledger.consensus.solo import SoloEngine
 from careledger.exchange.asker import Asker
 from careledger.exchange.exchange import Exchange
 from careledger.exchange.organisation import Organisation, claims
+from careledger.exchange.upstream.settings import Upstream
 from careledger.exchange.wire import seal, sealing_key_of
 from careledger.ledger.errors import Unavailable
 from careledger.ledger.genesis import Activation, Genesis, GenesisEvent, load_genesis
@@ -320,8 +321,10 @@ async def chain(folder: Path, clock: Callable[[], int]) -> AsyncIterator[tuple[S
 
 
 @asynccontextmanager
-async def gateway(world: World, member: MemberId) -> AsyncIterator[Exchange]:
-    """One organisation's gateway process."""
+async def gateway(
+    world: World, member: MemberId, upstream: Upstream | None = None
+) -> AsyncIterator[Exchange]:
+    """One organisation's gateway process, in front of the FHIR server `upstream` if there is one."""
     folder = world.folder / member
     folder.mkdir(exist_ok=True)
     path = folder / "organisation.keys"
@@ -338,7 +341,7 @@ async def gateway(world: World, member: MemberId) -> AsyncIterator[Exchange]:
             ledger=world.engine,
             clock=world.clock,
         )
-        exchange = Exchange(organisation, folder, world.transport)
+        exchange = Exchange(organisation, folder, world.transport, upstream=upstream)
         world.exchanges[member] = exchange
         await exchange.start()
         try:

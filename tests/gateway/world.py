@@ -20,6 +20,7 @@ from careledger.apps.identity.commands import RegisterAccountKey
 from careledger.consensus.chain import Chain
 from careledger.consensus.solo import SoloEngine
 from careledger.exchange.transport import MEDIA_TYPE
+from careledger.exchange.upstream.settings import Upstream
 from careledger.gateway.app import gateway_app
 from careledger.ledger.errors import Unavailable
 from careledger.ledger.possession import new_key, thumbprint
@@ -182,8 +183,11 @@ class World(base.World):
 
 
 @asynccontextmanager
-async def world(folder: Path) -> AsyncIterator[World]:
-    """Both gateways are open; Ana's record is at Riverside, and she is known at Lakeview."""
+async def world(folder: Path, upstream: Upstream | None = None) -> AsyncIterator[World]:
+    """Both gateways are open; Ana's record is at Riverside, and she is known at Lakeview.
+
+    Riverside's stands in front of the FHIR server `upstream`, if there is one.
+    """
     made: list[World] = []
     clock = lambda: made[0].clock() if made else NOW
     async with AsyncExitStack() as stack:
@@ -191,7 +195,8 @@ async def world(folder: Path) -> AsyncIterator[World]:
         here = World(folder, engine, tip)
         made.append(here)
         for member in (RIVERSIDE, LAKEVIEW):
-            exchange = await stack.enter_async_context(base.gateway(here, member))
+            before = upstream if member == RIVERSIDE else None
+            exchange = await stack.enter_async_context(base.gateway(here, member, before))
             url = f"http://{member}.test"
             client = httpx2.AsyncClient(
                 transport=httpx2.ASGITransport(gateway_app(exchange, url, "http://127.0.0.1:7410")),
@@ -211,11 +216,11 @@ async def world(folder: Path) -> AsyncIterator[World]:
         yield here
 
 
-def tell(folder: Path, story: Story) -> None:
+def tell(folder: Path, story: Story, upstream: Upstream | None = None) -> None:
     """Play a story."""
 
     async def play() -> None:
-        async with world(folder) as here:
+        async with world(folder, upstream) as here:
             await story(here)
 
     asyncio.run(asyncio.wait_for(play(), 60))
