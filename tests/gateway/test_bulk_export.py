@@ -18,10 +18,7 @@ async def export(world: World, url: str, headers: dict[str, str], **params: str)
     begun = await client.get(url, params=params, headers=headers | ASYNC)
     assert begun.status_code == 202, begun.text
     place = begun.headers["content-location"]
-    for _ in range(500):
-        answer = await client.get(place, headers=headers)
-        if answer.status_code != 202:
-            break
+    while (answer := await client.get(place, headers=headers)).status_code == 202:
         assert answer.headers["x-progress"].endswith("%")
         await asyncio.sleep(0.01)
     assert answer.status_code == 200, answer.text
@@ -186,5 +183,49 @@ def test_the_directory_goes_with_the_whole(tmp_path: Path) -> None:
         assert "Organization/lab" in names(system)
         people = await lines(world, await export(world, "/fhir/Patient/$export", service), service)
         assert "Organization/lab" not in names(people)
+
+    tell(tmp_path, story)
+
+
+def test_the_members_of_a_group(tmp_path: Path) -> None:
+    """Rosters are the organisation's own: its systems keep them, nobody else sees any."""
+
+    async def story(world: World) -> None:
+        client = world.at_riverside
+        members = [
+            {"entity": {"reference": f"Patient/{BEN_MRN}"}},
+            {"entity": {"reference": f"Patient/{ANA_MRN}"}, "inactive": True},
+        ]
+        group = {
+            "resourceType": "Group",
+            "id": "g1",
+            "type": "person",
+            "actual": True,
+            "member": members,
+        }
+        await store(world, patient(BEN_MRN), group)
+        service = await world.service()
+        found = await lines(world, await export(world, "/fhir/Group/g1/$export", service), service)
+        assert f"Patient/{BEN_MRN}" in names(found)
+        assert not any(ANA_MRN in one for one in names(found))
+        mine = await client.get("/fhir/Group", params={"member": BEN_MRN}, headers=service)
+        assert mine.json()["total"] == 1
+        for headers in (await world.dr_finn(), await world.ana()):
+            there = await client.get("/fhir/Group/g1", headers=headers)
+            absent = await client.get("/fhir/Group/g2", headers=headers)
+            assert (there.status_code, there.content) == (404, absent.content)
+            none = await client.get("/fhir/Group", params={"_id": "g1"}, headers=headers)
+            assert none.json()["total"] == 0
+            has = await client.get(
+                "/fhir/Patient",
+                params={"_id": BEN_MRN, "_revinclude": "Group:member"},
+                headers=headers,
+            )
+            assert "Group" not in has.text.replace("Group%3Amember", "")
+        joined = {**group, "member": [*members[:1], {"entity": members[1]["entity"]}]}
+        await store(world, joined)
+        service = await world.service()
+        both = await lines(world, await export(world, "/fhir/Group/g1/$export", service), service)
+        assert {f"Patient/{BEN_MRN}", f"Patient/{ANA_MRN}"} <= names(both)
 
     tell(tmp_path, story)

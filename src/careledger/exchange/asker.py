@@ -19,6 +19,11 @@ class Asker:
     account: AccountId | None = None
     """The patient, where it is the patient who asks; then there is neither person nor role."""
 
+    @property
+    def is_system(self) -> bool:
+        """Whether one of the organisation's systems asks, and nobody through it."""
+        return self.practitioner is None and self.role is None and self.account is None
+
 
 def action_of(query: Query) -> Action:
     """What a query does: one resource is read, criteria are searched, the whole is exported."""

@@ -17,6 +17,7 @@ from careledger.exchange.journal import Journal, Read
 from careledger.exchange.limits import INTERACTION_OF, UNLIMITED, Limits
 from careledger.exchange.organisation import Moment, Organisation
 from careledger.exchange.permits import Permits
+from careledger.fhir.compartment import ROSTERS
 from careledger.fhir.index import Facts
 from careledger.fhir.search.graph import Node, Test
 from careledger.ledger.commitment import RecordName
@@ -244,4 +245,7 @@ class Reach:
         return [] if ref is None else [self._vault.family(ref)]
 
     def _is_visible(self, facts: Facts) -> bool:
+        """Rosters name patients whatever these say, so only the systems that keep them see any."""
+        if facts.type in ROSTERS and not self._asker.is_system:
+            return False
         return self._limits.visible(facts, self._interaction)

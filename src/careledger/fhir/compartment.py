@@ -14,6 +14,9 @@ from careledger.fhir.r4.search import ELEMENTS
 if TYPE_CHECKING:
     from careledger.fhir.resource import Resource
 
+ROSTERS: Final = frozenset({"Group"})
+"""Lists of patients that an organisation keeps: they are in the record of none of them."""
+
 _PATIENT: Final = regex(r"Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
 
@@ -22,6 +25,8 @@ def patients(resource: "Resource") -> tuple[str, ...]:
 
     A patient is in their own. References to other servers (`https://...`) lead to no local patient.
     """
+    if resource.type in ROSTERS:
+        return ()
     found = [resource.id] if resource.type == "Patient" and resource.id is not None else []
     for target in _whose(resource.type)(resource.model):
         match = _PATIENT.fullmatch(getattr(target, "reference", None) or "")

@@ -36,6 +36,7 @@ DIRECTORY_TYPES: Final = frozenset(
         "DeviceDefinition",
         "Endpoint",
         "EventDefinition",
+        "Group",
         "HealthcareService",
         "InsurancePlan",
         "Library",
@@ -59,7 +60,8 @@ DIRECTORY_TYPES: Final = frozenset(
         "ValueSet",
     )
 )
-"""Types that say nothing of a patient. All others are refused without one: the default is no."""
+"""Types that are the organisation's own; but for `fhir.compartment.ROSTERS` they say nothing of a
+patient. All others are refused without one: the default is no."""
 
 _NAMES_AT_ONCE: Final = 500
 

@@ -7,6 +7,7 @@ be decided on or opened. It never widens: a resource still has to meet every con
 from collections.abc import Iterable
 from functools import cache
 
+from careledger.fhir.compartment import ROSTERS
 from careledger.fhir.r4.search import ELEMENTS
 from careledger.fhir.search.query import (
     Condition,
@@ -23,7 +24,7 @@ _WHOSE = frozenset({"patient", "subject"})
 @cache
 def is_clinical(type_: str) -> bool:
     """Whether resources of a type are in the compartments of patients, and so in their records."""
-    return type_ == "Patient" or bool(ELEMENTS[type_].patient)
+    return type_ == "Patient" or bool(ELEMENTS[type_].patient and type_ not in ROSTERS)
 
 
 def names_the_owner(type_: str, code: str, indexed: IndexSet) -> bool:
