@@ -140,9 +140,8 @@ class Story:
 
 
 def faulty_vault(directory: Path, fault: Fault) -> tuple[Vault | None, Rows, Rows]:
-    files = VaultFiles.under(directory)
-    data: Rows = FaultyRows(SqliteRows(files.data, schema.DATA), fault)
-    keys: Rows = FaultyRows(SqliteRows(files.keys, schema.KEYS), fault)
+    data: Rows = FaultyRows(world.rows_at(directory, "vault", schema.DATA), fault)
+    keys: Rows = FaultyRows(world.rows_at(directory, "keys", schema.KEYS), fault)
     try:
         return Vault(data, keys, world.store(directory), ALPINE), data, keys
     except Unavailable:
@@ -161,7 +160,9 @@ def acts_in_story(directory: Path) -> int:
     return fault.acts
 
 
+@pytest.mark.parametrize("stored_in", world.BOTH, indirect=True)
 @pytest.mark.parametrize("persisted", [False, True])
+@pytest.mark.usefixtures("stored_in")
 def test_every_durable_write_may_fail(tmp_path: Path, *, persisted: bool) -> None:
     (tmp_path / "whole").mkdir()
     acts = acts_in_story(tmp_path / "whole")
@@ -184,7 +185,9 @@ def test_every_durable_write_may_fail(tmp_path: Path, *, persisted: bool) -> Non
                 story.check(reopened)
 
 
+@pytest.mark.parametrize("stored_in", world.BOTH, indirect=True)
 @pytest.mark.parametrize("persisted", [False, True])
+@pytest.mark.usefixtures("stored_in")
 def test_the_vault_goes_on_after_a_failed_write(tmp_path: Path, *, persisted: bool) -> None:
     """Without being opened anew: what is in memory follows what is on disk."""
     fault = Fault(0, persisted)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from careledger.ledger.errors import CorruptStore
 from careledger.ledger.record import MemberId
 from careledger.vault.errors import NeedsReplay, UnknownKey, VaultInUse, WrongVault
 from careledger.vault.files import VaultFiles, open_vault, restore
@@ -169,3 +170,9 @@ except VaultInUse:
             pass
     free = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (held.stdout, free.stdout) == ("in use\n", "opened\n")
+
+
+def test_a_file_that_is_no_database_is_named_so(tmp_path: Path) -> None:
+    (tmp_path / "vault.sqlite").write_bytes(b"not a database" * 100)
+    with pytest.raises(CorruptStore), world.vault(tmp_path):
+        pass

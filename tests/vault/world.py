@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+import psycopg
+from psycopg import sql
+
 from careledger.fhir.index import Facts, extract
 from careledger.fhir.resource import parse_resource
 from careledger.ledger.record import AccountId, MemberId, TransactionId
@@ -63,7 +66,7 @@ def rows(directory: Path) -> Iterator[tuple[Rows, Rows]]:
 def rows_at(directory: Path, name: str, tables: Sequence[str]) -> Rows:
     """One of the two."""
     if _conninfo:
-        schema = f"{name}_{sha256(bytes(directory)).hexdigest()[:16]}"
+        schema = f"{name}_{_digest(directory)}"
         return PostgresRows(PostgresPlace(_conninfo[0], schema), tables)
     return SqliteRows(directory / f"{name}.sqlite", tables)
 
@@ -149,8 +152,27 @@ def evidence(account_: AccountId, **more: object) -> Shredded:
 
 
 def everything_on_disk(directory: Path, *, but: Sequence[str] = ()) -> bytes:
-    return b"\n".join(
+    """Every file, and every row where the vault is in a database."""
+    found = [
         path.read_bytes()
         for path in sorted(directory.rglob("*"))
         if path.is_file() and path.name not in but
-    )
+    ]
+    for conninfo in _conninfo:
+        with psycopg.connect(conninfo) as boss:
+            tables = boss.execute(
+                "SELECT schemaname, tablename FROM pg_tables WHERE schemaname LIKE %s",
+                [f"%_{_digest(directory)}"],
+            ).fetchall()
+            for schema_, table in tables:
+                rows_of = sql.SQL("SELECT * FROM {}").format(sql.Identifier(schema_, table))
+                found += [
+                    value if isinstance(value, bytes) else str(value).encode()
+                    for row in boss.execute(rows_of).fetchall()
+                    for value in row
+                ]
+    return b"\n".join(found)
+
+
+def _digest(directory: Path) -> str:
+    return sha256(bytes(directory)).hexdigest()[:16]
