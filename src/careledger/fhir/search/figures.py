@@ -7,6 +7,7 @@ all else. It is read only where the model shows that there is an amount.
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from threading import Lock
 from typing import Any, Final  # Any: each function takes the datatype it is listed under
 
 import msgspec
@@ -18,6 +19,7 @@ CURRENCIES: Final = "urn:iso:std:iso:4217"
 """The system of Money.currency (ISO 4217)."""
 
 _NONE: Final = Raw()
+_BUILDING: Final = Lock()
 
 
 class _Quantity(Struct, frozen=True, gc=False):
@@ -130,8 +132,12 @@ Shape = dict[str, Any]  # names to (whether an array, Shape or the struct of an 
 
 
 def figures(type_: str, shape: Shape) -> "msgspec.json.Decoder[Struct]":
-    """Build the decoder of the amounts at the places that `shape` names."""
-    return msgspec.json.Decoder(_struct(type_, shape))
+    """Build the decoder of the amounts at the places that `shape` names.
+
+    One thread at a time: see `fhir.resource.decoder`; the structs above are in all of them.
+    """
+    with _BUILDING:
+        return msgspec.json.Decoder(_struct(type_, shape))
 
 
 def _struct(name: str, shape: Shape) -> type[Struct]:
