@@ -83,12 +83,13 @@ class _Bundles:
         answered = await ask(request, entry)
         modified = answered.headers.get("last-modified")
         is_good = answered.status < HTTPStatus.BAD_REQUEST
+        body = answered.body if entry.method == "GET" else b""
         return Answer(
             status=_status(answered.status),
             etag=answered.headers.get("etag"),
             last_modified=_instant(modified) if modified is not None else None,
-            resource=answered.body or None if is_good else None,
-            outcome=None if is_good else answered.body or None,
+            resource=body or None if is_good else None,
+            outcome=None if is_good else body or None,
         )
 
 
