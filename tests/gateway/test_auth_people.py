@@ -13,7 +13,7 @@ def test_a_clinician_opens_an_application_for_a_patient(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         browser = house.browser()
         page = await house.finn_at_consent(browser)
-        for words in ("Growth Chart", "Dr Finn", "Treatment", "read and search Observation"):
+        for words in ("Growth Chart", "Dr Finn", "Treatment", "read and search measurements"):
             assert words in page.text
         said = answer_in(await allow(browser, page))
         assert (said["state"], said["iss"]) == ("the state", BASE)

@@ -33,6 +33,8 @@ button { font: inherit; font-weight: 600; padding: .55rem 1.2rem; border-radius:
 button.second { background: #fff; color: var(--blue); }
 button.choice { display: block; width: 100%; text-align: left; background: #fff; color: var(--ink);
   border-color: var(--line); font-weight: 400; margin: .4rem 0 0; }
+a { color: var(--blue); }
+label[for] { display: block; margin: .8rem 0 .25rem; }
 a:focus-visible, button:focus-visible, input:focus-visible { outline: 3px solid #f2b23e;
   outline-offset: 2px; }
 p.code { font: 600 2rem/1.2 ui-monospace, "DejaVu Sans Mono", monospace; letter-spacing: .12em;

@@ -67,7 +67,7 @@ def why(stage: Stage, sign_in: SignIn) -> HTMLResponse:
     """Why somebody of the staff wants to look; nothing is chosen beforehand."""
     rows = "".join(
         f'<label class="row"><input type="radio" name="purpose" value="{code}" required>'
-        f"<strong>{escape(name)}</strong> <span>{escape(text)}</span></label>"
+        f"<div><strong>{escape(name)}</strong><br><span>{escape(text)}</span></div></label>"
         for code, (name, text) in PURPOSES.items()
     )
     inner = (
@@ -92,8 +92,8 @@ def whom(
     )
     picks = "".join(
         f'<button class="choice" name="patient" value="{escape(one.id)}">'
-        f"<strong>{escape(one.name)}</strong>"
-        f"{f' born {escape(one.born)}' if one.born else ''} · {escape(one.id)}</button>"
+        f"<strong>{escape(one.name)}</strong><br>"
+        f"{f'born {escape(one.born)} · ' if one.born else ''}{escape(one.id)}</button>"
         for one in found
     )
     body = form(stage.action, sign_in.form, "search", search)

@@ -26,14 +26,32 @@ EXTRAS: Final[dict[str, str]] = {
     "online_access": "keep this access for the rest of your shift (12 hours)",
 }
 
+_TYPES: Final = {
+    ANY_TYPE: "everything",
+    "AllergyIntolerance": "allergies",
+    "CarePlan": "care plans",
+    "CareTeam": "care teams",
+    "Condition": "conditions",
+    "Coverage": "insurance",
+    "DiagnosticReport": "reports",
+    "DocumentReference": "documents",
+    "Encounter": "visits",
+    "Immunization": "immunizations",
+    "MedicationRequest": "prescriptions",
+    "Observation": "measurements and findings",
+    "Patient": "personal details",
+    "Procedure": "procedures",
+}
+"""Types that patients know under another name."""
+
 _VERBS: Final = {"r": "read", "s": "search", "c": "add", "u": "change", "d": "delete"}
 _WORD: Final = regex(r"(?<=[a-z])(?=[A-Z])")
 
 
 def scope_in_words(scope: Scope) -> str:
-    """What a scope lets an application do: `read and search Observation (vital-signs)`."""
+    """What a scope lets an application do: `read and search visits`."""
     verbs = and_(_VERBS[letter] for letter in "rscud" if letter in scope.interactions)
-    type_ = "everything" if scope.type == ANY_TYPE else _WORD.sub(" ", scope.type)
+    type_ = _TYPES.get(scope.type) or _WORD.sub(" ", scope.type)
     only = [
         value.rpartition("|")[2] or value
         for _, values in parse_restriction(scope.restriction) or ()
