@@ -9,7 +9,7 @@ deleted rows (its log, its archives, its replicas) is beyond `purge`.
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -28,6 +28,7 @@ from careledger.vault.rows import Found, SqliteRows, Step, Value, sync_file
 
 _NEEDED: Final = ("host", "dbname", "user")
 _CONNECT_S: Final = 10
+_PATIENCE: Final = "SET lock_timeout = '2s'"
 _AT_ONCE: Final = 2_000
 _TABLE: Final = regex(r"CREATE TABLE IF NOT EXISTS (\w+)")
 _WRITER: Final = "CREATE TABLE IF NOT EXISTS writer (token BYTEA NOT NULL)"
@@ -148,7 +149,9 @@ class PostgresRows:
                 _run(cursor, steps)
 
     def close(self) -> None:
-        """Let go of the connection, and with it of the schema."""
+        """Let go of the schema, and of the connection."""
+        with suppress(psycopg.Error):
+            self._connection.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
 
     def _tables(self) -> list[str]:
@@ -192,10 +195,16 @@ class PostgresRows:
             raise VaultInUse("another process has had it open")
 
     def _lock(self, connection: Connection) -> bool:
+        """Whether the schema is ours; waits a little for a connection that is being closed."""
         name = sha256(b"careledger vault " + self._place.schema.encode()).digest()
         number = int.from_bytes(name[:8], signed=True)
-        found = connection.execute("SELECT pg_try_advisory_lock(%s::bigint)", [number]).fetchone()
-        return found == (True,)
+        connection.execute(_PATIENCE)
+        try:
+            connection.execute("SELECT pg_advisory_lock(%s::bigint)", [number])
+        except psycopg.errors.LockNotAvailable:
+            return False
+        connection.execute("SET lock_timeout = 0")
+        return True
 
 
 @lru_cache(maxsize=1_000)

@@ -52,6 +52,15 @@ class Registry:
         with self._lock:
             return self._patients.patient(patient).account
 
+    def local_of(self, patient: PatientRef) -> str:
+        """The local id of the patient.
+
+        Raises:
+            NotRegistered: no such patient, or shredded.
+        """
+        with self._lock:
+            return self._patients.patient(patient).card.local
+
     def patients(self) -> list[tuple[str, AccountId]]:
         """Local id and account of every patient."""
         with self._lock:
