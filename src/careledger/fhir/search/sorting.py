@@ -4,7 +4,7 @@ Without `_sort` the newest come first; ties are ordered by type and id, so the o
 page can begin behind any match, whether or not that match is still there. Missing values come last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final  # Any: keys are compared only with keys of the same kind
 
@@ -47,61 +47,77 @@ class Order:
 
     def __init__(self, sort: Sequence[SortKey]) -> None:
         self._sort = tuple(sort) or NEWEST_FIRST
+        self._raw = tuple(map(_reader, self._sort))
+        self._comparable = tuple(map(_comparable, self._sort))
+        self._columns = tuple(zip(self._raw, self._comparable, strict=True))
 
     def position(self, node: Node) -> Position:
         """Return where a match stands, as the cursor of a page keeps it."""
-        return Position(tuple(_raw(node, key) for key in self._sort), node.type, node.id)
+        return Position(tuple(read(node) for read in self._raw), node.type, node.id)
 
     def key(self, node: Node) -> Comparable:
         """Return what to sort a match by."""
-        keys = tuple(_comparable(key, _raw(node, key)) for key in self._sort)
-        return (*keys, node.type, node.id)
+        if len(self._columns) == 1:
+            [(read, compare)] = self._columns
+            return compare(read(node)), node.type, node.id
+        return *[compare(read(node)) for read, compare in self._columns], node.type, node.id
 
     def key_of(self, position: Position) -> Comparable | None:
         """Return the same for a position; None if it is of another order."""
-        if len(position.keys) != len(self._sort):
+        raws = position.keys
+        if len(raws) != len(self._sort) or not all(map(_fits, self._sort, raws)):
             return None
-        pairs = list(zip(self._sort, position.keys, strict=True))
-        if not all(raw is None or _fits(key, raw) for key, raw in pairs):
-            return None
-        return (*(_comparable(key, raw) for key, raw in pairs), position.type, position.id)
+        keys = [compare(raw) for compare, raw in zip(self._comparable, raws, strict=True)]
+        return *keys, position.type, position.id
 
 
-def _raw(node: Node, key: SortKey) -> Raw:
+def _fits(key: SortKey, raw: Raw) -> bool:
+    return raw is None or isinstance(raw, int) is (key.kind == "date")
+
+
+def _reader(key: SortKey) -> Callable[[Node], Raw]:
     """Of several values the least counts, or, descending, the greatest."""
     if key.code == "_id":
-        return node.id
+        return lambda node: node.id
     if key.code == "_lastUpdated":
-        return node.stored
-    values = values_of(node.values, key.kind, key.code)
-    if not values:
-        return None
+        return lambda node: node.stored
     choose = max if key.descending else min
-    if key.kind in ("number", "quantity"):
-        texts = (one if isinstance(one, str) else one.value for one in values)
-        known = [text for text in texts if decimal(text) is not None]
-        number: str | None = choose(known, key=_number, default=None)
-        return number
-    raw: Raw = choose(_text(key.kind, one) for one in values)
-    return raw
+    value_of = _VALUE[key.kind]
+    weigh: Callable[[Any], Any] = _number if key.kind in _NUMBERS else _itself
+
+    def read(node: Node) -> Raw:
+        values = values_of(node.values, key.kind, key.code)
+        if len(values) <= 1:
+            return value_of(values[0]) if values else None
+        raws = [raw for raw in map(value_of, values) if raw is not None]
+        chosen: Raw = choose(raws, key=weigh, default=None)
+        return chosen
+
+    return read
 
 
-def _text(kind: Kind, value: Any) -> Any:  # Any: see above
-    match kind:
-        case "date":
-            return value[0]
-        case "string":
-            return fold(value)
-        case "token":
-            return (value.code or value.text).casefold()
-        case "reference":
-            return _reference(value)
-        case _:
-            return value
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _amount(text: str) -> str | None:
+    return None if decimal(text) is None else text
 
 
 def _reference(value: ReferenceValue) -> str:
     return value.url or f"{value.type}/{value.id}"
+
+
+_NUMBERS: Final = frozenset({"number", "quantity"})
+_VALUE: Final[dict[Kind, Callable[[Any], Raw]]] = {  # Any: see above
+    "date": lambda span: int(span[0]),
+    "string": fold,
+    "token": lambda token: (token.code or token.text).casefold(),
+    "reference": _reference,
+    "uri": str,
+    "number": _amount,
+    "quantity": lambda quantity: _amount(quantity.value),
+}
 
 
 def _number(text: str) -> Decimal:
@@ -109,15 +125,13 @@ def _number(text: str) -> Decimal:
     return _ZERO if number is None else number
 
 
-def _fits(key: SortKey, raw: str | int) -> bool:
-    return isinstance(raw, int) is (key.kind == "date")
-
-
-def _comparable(key: SortKey, raw: Raw) -> Comparable:
-    if raw is None:
-        return _LAST
-    if isinstance(raw, int):
-        return (0, -raw if key.descending else raw)
-    if key.kind in ("number", "quantity"):
-        return (0, -_number(raw) if key.descending else _number(raw))
-    return (0, _Descending(raw) if key.descending else raw)
+def _comparable(key: SortKey) -> Callable[[Raw], Comparable]:
+    """Return what makes a value comparable in the direction of a key."""
+    if key.kind == "date":
+        sign = -1 if key.descending else 1
+        return lambda raw: _LAST if raw is None else (0, sign * int(raw))
+    if key.kind in _NUMBERS:
+        least = -1 if key.descending else 1
+        return lambda raw: _LAST if raw is None else (0, least * _number(str(raw)))
+    turn: Callable[[str], Any] = _Descending if key.descending else str
+    return lambda raw: _LAST if raw is None else (0, turn(str(raw)))
