@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from careledger.exchange.upstream.client import UpstreamClient
@@ -18,11 +17,11 @@ from tests.exchange.world import (
     RIVERSIDE,
     World,
     bundle,
-    gateway,
     chain,
-    patient,
+    gateway,
     medication,
     observation,
+    patient,
 )
 
 Put = Callable[..., None]

@@ -50,6 +50,11 @@ createServer(async (request, response) => {
   let status = 500;
   let found = { resourceType: 'OperationOutcome', issue: [{ severity: 'error', code: 'exception' }] };
   const headers = { 'content-type': 'application/fhir+json' };
+  if (request.url === '/clear') {
+    repository.clear();
+    response.writeHead(204).end();
+    return;
+  }
   try {
     const [outcome, resource] = await answer(request, Buffer.concat(pieces).toString());
     status = getStatus(outcome);

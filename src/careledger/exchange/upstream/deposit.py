@@ -5,6 +5,7 @@ no, or nothing, nothing is stored here; what it took without our hearing of it, 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -75,19 +76,25 @@ class UpstreamDeposit:
                 raise UpstreamDown("the organisation's own FHIR server does not answer")
             raw = found[name]
             if raw is not None:
-                self._follow(arrival, raw)
+                self._follow(raw)
                 version = msgspec.json.decode(raw, type=_Versioned).meta.versionId
                 tags[name] = None if version is None else f'W/"{version}"'
+            self._check_version(arrival)
         return tags
 
-    def _follow(self, arrival: Arrival, raw: bytes) -> None:
+    def _follow(self, raw: bytes) -> None:
         """What has changed there meanwhile counts as the newest version, before this one."""
-        try:
-            taken = self._intake.put([self._intake.read(raw)])
-        except FhirError:
+        with suppress(FhirError):
+            self._intake.put([self._intake.read(raw)])
+
+    def _check_version(self, arrival: Arrival) -> None:
+        """Before anything is sent: the version that is expected is the newest, there as here."""
+        if arrival.if_version is None:
             return
-        if (taken.new or taken.changed or taken.moved) and arrival.if_version is not None:
-            raise VersionConflict(expected=arrival.if_version, actual=arrival.if_version + 1)
+        standing = self._vault.standing(arrival.type, arrival.id, b"", lambda _: False)
+        newest = 0 if standing is None else standing.version
+        if newest != arrival.if_version:
+            raise VersionConflict(expected=arrival.if_version, actual=newest)
 
     def _send_one(self, arrival: Arrival, tags: dict[Name, str | None]) -> None:
         name = arrival.type, arrival.id
