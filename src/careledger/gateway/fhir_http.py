@@ -1,18 +1,21 @@
 """FHIR over HTTP: media types, versions and dates in headers (FHIR R4 3.1.0)."""
 
 from calendar import timegm
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate
 from re import compile as regex
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from careledger.fhir.errors import BadParameterValue
 from careledger.fhir.outcome import FHIR_JSON
 from careledger.fhir.r4.registry import MODULES
+from careledger.fhir.search.query import Summary
+from careledger.fhir.search.subset import subset
 from careledger.fhir.stamp import stamped
 from careledger.gateway.outcome import Refused, fhir_response
 from careledger.ledger.record import Instant
@@ -22,6 +25,9 @@ _JSON: Final = frozenset((FHIR_JSON, "application/json", "text/json", "json"))
 _ANY: Final = frozenset(("*/*", "application/*"))
 _OUR_VERSIONS: Final = frozenset(("4.0", "4.0.1"))
 _UTF_8: Final = frozenset(("utf-8", "utf8"))
+
+_SUMMARIES: Final = frozenset(("true", "text", "data", "false"))
+_MOST_ELEMENTS: Final = 200
 
 _ID: Final = regex(r"[A-Za-z0-9\-.]{1,64}")
 _ETAG: Final = regex(r'(?:W/)?"([1-9][0-9]{0,15})"')
@@ -136,9 +142,22 @@ def answer(request: Request, body: bytes, headers: Mapping[str, str] | None = No
 def resource(request: Request, opened: Opened) -> Response:
     """One version, or 304 if the client has it already (RFC 9110 13.1.2, 13.1.3)."""
     headers = version_headers(opened)
+    part = _part(request)
     if is_known(request, opened):
         return fhir_response(b"", 304, headers)
-    return answer(request, represented(opened), headers)
+    return answer(request, part(represented(opened)), headers)
+
+
+def _part(request: Request) -> Callable[[bytes], bytes]:
+    """What cuts a resource to what `_elements` or `_summary` ask for (FHIR R4 3.1.0.1.10)."""
+    asked = request.query_params
+    if "_elements" not in asked and "_summary" not in asked:
+        return lambda data: data
+    summary = asked.get("_summary", "false")
+    if summary not in _SUMMARIES:
+        raise BadParameterValue("true, text, data or false", "_summary")
+    elements = tuple(filter(None, asked.get("_elements", "").split(",")))[:_MOST_ELEMENTS]
+    return lambda data: subset(data, elements=elements, summary=cast("Summary", summary))
 
 
 CHANGED: Final = '199 careledger "changed since it was committed to; decided anew"'

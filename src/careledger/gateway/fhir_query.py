@@ -40,9 +40,10 @@ async def form_of(request: Request) -> Parameters:
     Raises:
         Refused: 400, 415: not a form, or too long.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise Refused(415, "not-supported", f"send {FORM}")
     body = await read_body(request, 4 * _LONGEST)
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != FORM and (media or body):
+        raise Refused(415, "not-supported", f"send {FORM}")
     try:
         pairs = parse_qsl(
             body.decode(), keep_blank_values=True, max_num_fields=_MOST, errors="strict"
