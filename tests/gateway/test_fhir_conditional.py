@@ -85,10 +85,18 @@ def test_if_match(tmp_path: Path) -> None:
         versions = [f"{url}/_history/{number}" for number in range(1, 5)]
         found = [(await client.get(one, headers=headers)).status_code for one in versions]
         assert found == [200] * 4
+        some = headers | {"if-match": "*"}
+        assert (await client.put(url, json=body, headers=some)).status_code == 200
+        nothing = observation("nothing")
+        none = await client.put("/fhir/Observation/nothing", json=nothing, headers=some)
+        assert none.status_code == 412
+        for bad in ('W/"0"', "5", 'W/"-1"', '"a"', ""):
+            answer = await client.put(url, json=body, headers=headers | {"if-match": bad})
+            assert answer.status_code == 400, bad
         gone = await client.delete(url, headers=headers | {"if-match": 'W/"2"'})
         assert gone.status_code == 412
         assert (
-            await client.delete(url, headers=headers | {"if-match": 'W/"4"'})
+            await client.delete(url, headers=headers | {"if-match": 'W/"5"'})
         ).status_code == 204
 
     tell(tmp_path, story)
@@ -210,6 +218,12 @@ def test_only_who_keeps_the_records_chooses_ids(tmp_path: Path) -> None:
         assert (await client.put(by, json=labelled("new", "z"), headers=finn)).status_code == 400
         made = await client.put(by, json=labelled(None, "z"), headers=finn)
         assert made.status_code == 201
+        blind = await world.dr_finn("system/*.cud") | {"content-type": FHIR}
+        assert (await client.put(by, json=labelled(None, "z"), headers=blind)).status_code == 403
+        patch = blind | {"content-type": JSON_PATCH}
+        assert (
+            await client.patch("/fhir/Observation/o1", json=[], headers=patch)
+        ).status_code == 403
         own = await client.put("/fhir/Observation/o1", json=observation("o1"), headers=finn)
         assert own.status_code == 200
         for id_ in ("%2e%2e", "..%2fo1", "o1%00", "é", "a" * 65, "o1%2F_history"):

@@ -147,9 +147,11 @@ class Ingestion:
                 bundle = await parsed
                 before, done = self._last, asyncio.Event()
                 alone = self._looks_further(bundle)
-                if alone:
+                if alone:  # and then it may look long
                     await before.wait()
-                planned = self._plan(bundle, writer)
+                    planned = await asyncio.to_thread(self._plan, bundle, writer)
+                else:
+                    planned = self._plan(bundle, writer)
                 self._last = done
                 if alone or planned.changes_directory:
                     return await self._finish(bundle, planned, writer, before, done)

@@ -23,7 +23,8 @@ from careledger.fhir.search.table import ALL, IndexSet
 from careledger.vault.deposit import DIRECTORY_TYPES
 
 _URN: Final = "urn:uuid:"
-_IF_MATCH: Final = regex(r'(?:W/)?"([0-9]{1,15})"')
+_IF_MATCH: Final = regex(r'(?:W/)?"([1-9][0-9]{0,14})"')
+_ANY: Final = "*"
 
 
 class Conflict(InvalidBundle):
@@ -157,7 +158,7 @@ def _put(entry: Entry, id_: str | None, version: int | None, finding: Finding) -
     """An update; a new resource only where the writer may choose its id (FHIR R4 3.1.0.4.1)."""
     if id_ is None:  # no resource meets the condition
         own = id_in(entry.resource or b"")
-        if version is not None:
+        if entry.if_match is not None:
             raise Conflict("the version that is the newest now")
         if own is None:
             return Planned(entry, str(uuid.uuid4()), if_version=0)
@@ -166,7 +167,11 @@ def _put(entry: Entry, id_: str | None, version: int | None, finding: Finding) -
         if finding.is_there(entry.type, own):
             raise Conflict("an id that is not taken")
         return Planned(entry, own)
-    if not finding.keeps_records and not finding.is_there(entry.type, id_):
+    if finding.keeps_records and entry.if_match != _ANY:
+        return Planned(entry, id_, if_version=version)
+    if not finding.is_there(entry.type, id_):
+        if finding.keeps_records:  # RFC 9110 13.1.1: there must be a version
+            raise Conflict("a resource that is there")
         raise NotThere("a resource that is there")
     return Planned(entry, id_, if_version=version)
 
@@ -197,7 +202,7 @@ def _new_id(entry: Entry, *, fresh: bool) -> str:
 
 
 def _version(if_match: str | None) -> int | None:
-    if if_match is None:
+    if if_match is None or if_match == _ANY:
         return None
     match = _IF_MATCH.fullmatch(if_match.strip())
     if match is None:

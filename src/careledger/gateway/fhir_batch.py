@@ -26,7 +26,7 @@ from careledger.gateway.body import read_body
 from careledger.gateway.fhir_http import check_accept, check_content_type, etag, instant
 from careledger.gateway.fhir_inner import ask
 from careledger.gateway.fhir_prefer import done, preferred, representation
-from careledger.gateway.fhir_writer import NEEDS, writer_of, writing_caller
+from careledger.gateway.fhir_writer import is_allowed, writer_of, writing_caller
 from careledger.gateway.outcome import Refused, fhir_response
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 
@@ -101,11 +101,7 @@ def _allowed(caller: Caller, bundle: Bundle) -> Bundle:
     """
     entries = list[Entry]()
     for entry in bundle.entries:
-        beyond = (
-            entry.error is None
-            and entry.method not in READS
-            and not caller.scopes.allow(entry.type, NEEDS[entry.method])
-        )
+        beyond = entry.error is None and entry.method not in READS and not is_allowed(caller, entry)
         if beyond and bundle.type == "transaction":
             raise insufficient_scope()
         refusal = Forbidden("what the token's scope reaches", f"{entry.place}.request")

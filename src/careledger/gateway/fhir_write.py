@@ -4,11 +4,12 @@ Conditional or not (FHIR R4 3.1.0.3 to 3.1.0.7). For whoever does not keep the o
 records, what consent withholds is absent: not to be changed, not matched, not referred to.
 """
 
+import dataclasses
 from collections.abc import Awaitable
-from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,12 +20,12 @@ from careledger.fhir.errors import DanglingReference, FhirError, WrongType
 from careledger.fhir.patch.json_patch import JSON_PATCH
 from careledger.fhir.references import references
 from careledger.fhir.resource import MAXIMUM_BYTES, resource_type
-from careledger.gateway.auth_bearer import require_scope
+from careledger.gateway.auth_bearer import insufficient_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.body import read_body
 from careledger.gateway.fhir_http import check_content_type, is_id, is_type
 from careledger.gateway.fhir_prefer import deleted_response, stored_response
-from careledger.gateway.fhir_writer import NEEDS, writer_of, writing_caller
+from careledger.gateway.fhir_writer import is_allowed, writer_of, writing_caller
 from careledger.gateway.outcome import Refused, not_found
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 
@@ -55,7 +56,6 @@ class _Writes:
         type_ = request.path_params["type"]
         if not is_type(type_):
             return not_found()
-        require_scope(caller, type_, "c")
         entry = Entry(
             position=0,
             full_url=None,
@@ -63,8 +63,9 @@ class _Writes:
             url=type_,
             type=type_,
             if_none_exist=_criteria(request.headers.get("if-none-exist", "")) or None,
-            resource=await _resource(request, type_),
         )
+        _require(caller, entry)
+        entry = replace(entry, resource=await _resource(request, type_))
         return await self._stored(request, caller, entry)
 
     async def change(self, request: Request) -> Response:
@@ -74,15 +75,9 @@ class _Writes:
         if not is_type(type_) or (id_ is not None and not is_id(id_)):
             return not_found()
         verb: Verb = {"PUT": "PUT", "PATCH": "PATCH"}.get(request.method, "DELETE")  # type: ignore[assignment] # the three that are routed here
-        require_scope(caller, type_, NEEDS[verb])
         condition = None if id_ is not None else _criteria(request.url.query)
         if condition == "":
             raise Refused(400, "required", "name the resource, or a condition that it meets")
-        resource, patch = None, None
-        if verb == "PATCH":
-            resource, patch = await _patch(request)
-        elif verb == "PUT":
-            resource = await _resource(request, type_)
         entry = Entry(
             position=0,
             full_url=None,
@@ -92,9 +87,13 @@ class _Writes:
             id=id_,
             condition=condition,
             if_match=request.headers.get("if-match"),
-            patch=patch,
-            resource=resource,
         )
+        _require(caller, entry)
+        if verb == "PATCH":
+            resource, patch = await _patch(request)
+            entry = replace(entry, resource=resource, patch=patch)
+        elif verb == "PUT":
+            entry = replace(entry, resource=await _resource(request, type_))
         return await self._stored(request, caller, entry)
 
     async def _stored(self, request: Request, caller: Caller, entry: Entry) -> Response:
@@ -108,6 +107,11 @@ class _Writes:
         if entry.method == "DELETE":
             return deleted_response(request)
         return stored_response(request, self._services.fhir_url, outcome)
+
+
+def _require(caller: Caller, entry: Entry) -> None:
+    if not is_allowed(caller, entry):
+        raise insufficient_scope()
 
 
 async def _resource(request: Request, type_: str) -> bytes:
@@ -142,7 +146,7 @@ async def _alone(put: Awaitable[Outcome], type_: str) -> Outcome:
         return await put
     except FhirError as error:
         error.issues = tuple(
-            replace(one, location=one.location.replace(_IN_BUNDLE, type_, 1))
+            dataclasses.replace(one, location=one.location.replace(_IN_BUNDLE, type_, 1))
             for one in error.issues
         )
         raise

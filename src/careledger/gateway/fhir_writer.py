@@ -8,15 +8,20 @@ from starlette.requests import Request
 from careledger.exchange.limits import Interaction, Limits
 from careledger.exchange.reach import Reach
 from careledger.exchange.writer import Writer
-from careledger.fhir.bundle import Verb
+from careledger.fhir.bundle import Entry, Verb
 from careledger.gateway.auth_bearer import caller_of, insufficient_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.fhir_http import check_accept
 from careledger.gateway.services import GatewayServices
 from careledger.mechanisms.terms import Action
 
-NEEDS: Final[dict[Verb, Interaction]] = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
-"""What a token must be for."""
+_NEEDS: Final[dict[Verb, tuple[Interaction, ...]]] = {
+    "POST": ("c",),
+    "PUT": ("u",),
+    "PATCH": ("u", "r"),
+    "DELETE": ("d",),
+}
+"""What a token must be for: whoever patches can find out what is there."""
 
 
 def writing_caller(request: Request, services: GatewayServices) -> Caller:
@@ -39,3 +44,10 @@ def writer_of(caller: Caller, services: GatewayServices) -> Writer:
         return services.exchange.reach(caller.asker, limits, action)
 
     return Writer(caller.keeps_records, reach, caller.limits)
+
+
+def is_allowed(caller: Caller, entry: Entry) -> bool:
+    """Whether the token is for this change: criteria are a search, unless one keeps the records."""
+    is_search = bool(entry.condition or entry.if_none_exist) and not caller.keeps_records
+    needed = (*_NEEDS[entry.method], *(("s",) if is_search else ()))
+    return all(caller.scopes.allow(entry.type, one) for one in needed)
