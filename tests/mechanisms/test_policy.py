@@ -87,6 +87,7 @@ def test_own_access_opens_everything_for_half_a_minute() -> None:
     permit = own_access(OWN, ANA)
     assert isinstance(permit, Permit)
     assert permit.covers(Facts(type="Observation")).allowed
+    assert permit.is_unlimited
     assert permit.obligations == ()
     assert permit.is_live(100)
     assert permit.is_live(129)
@@ -111,6 +112,7 @@ def test_obligations_say_what_will_be_withheld() -> None:
         ("withhold", ("x|alcohol",)),
         ("withhold", ("Observation",)),
     ]
+    assert not permit.is_unlimited
     assert permit.covers(Facts(type="Observation")).rule == "denial"
     assert permit.covers(Facts(type="Condition")).rule == "terms"
     assert permit.covers(Facts(type="MedicationRequest")).allowed

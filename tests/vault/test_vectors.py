@@ -5,14 +5,15 @@ import json
 from pathlib import Path
 
 import cbor2
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from careledger.ledger.record import MemberId
 from careledger.vault.errors import Tampered
-from careledger.vault.index import decode_facts
+from careledger.vault.index import Entry, decode_facts
 from careledger.vault.keystore import FileKeyStore, KeyId, WrappedKey
-from careledger.vault.objects import PatientRef, Place, open_object, resource_name
+from careledger.vault.objects import PatientRef, Place, open_object, resource_name, unseal
 from careledger.vault.sealing import Binding, open_from, open_with_passphrase
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,6 +74,42 @@ def test_the_sealed_object_is_made_as_the_page_says() -> None:
     assert b"\x01" + nonce + sealed == unhex("object", "sealed")
 
 
+def test_an_object_that_is_elsewhere_opens() -> None:
+    its = VECTOR["elsewhere"]
+    key = AESGCM(unhex("object", "data key"))
+    content = open_object(key, place(version=4), unhex("elsewhere", "sealed"))
+    assert (content.data, content.elsewhere, content.deleted) == (b"", True, False)
+    assert content.facts == unhex("object", "facts")
+    assert (content.salt.hex(), content.stored) == (its["salt"], 1_790_000_100)
+    facts = unhex("object", "facts")
+    plain = content.salt + (1_790_000_100).to_bytes(8, "big")
+    plain += (len(facts) + 2**31).to_bytes(4, "big") + facts
+    sealed = key.encrypt(unhex("elsewhere", "nonce"), plain, unhex("elsewhere", "binding"))
+    assert b"\x01" + unhex("elsewhere", "nonce") + sealed == unhex("elsewhere", "sealed")
+
+
+def test_an_index_segment_is_made_as_the_page_says() -> None:
+    binding = cbor2.dumps(
+        ["careledger vault segment v2", "alpine-hospital", unhex("object", "patient"), 5],
+        canonical=True,
+    )
+    assert binding == unhex("segment", "binding")
+    key = AESGCM(unhex("object", "data key"))
+    plain = unseal(key, unhex("segment", "sealed"), binding, "a segment")
+    assert plain == unhex("segment", "entries")
+    (entry,) = msgspec.msgpack.decode(plain, type=list[Entry])
+    assert entry == Entry(
+        type="Observation",
+        id="a1c",
+        version=4,
+        deleted=False,
+        facts=decode_facts(unhex("object", "facts")),
+        stored=1_790_000_100,
+        seq=17,
+        elsewhere=True,
+    )
+
+
 def test_the_wrapped_key_unwraps(tmp_path: Path) -> None:
     path = tmp_path / "alpine.keys"
     path.write_bytes(unhex("wrapped key", "key file"))
@@ -108,6 +145,8 @@ def test_the_page_shows_the_vectors() -> None:
     page = "".join((ROOT / "spec" / "vault-object.md").read_text().split())
     for section, names in {
         "object": ("data key", "name", "binding", "sealed"),
+        "elsewhere": ("sealed",),
+        "segment": ("sealed",),
         "wrapped key": ("context", "wrapped"),
         "message": ("private key", "sealed"),
     }.items():

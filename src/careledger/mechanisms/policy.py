@@ -143,6 +143,11 @@ class Permit(msgspec.Struct, frozen=True, kw_only=True):
         return _WITHHELD_BY_TERMS
 
     @property
+    def is_unlimited(self) -> bool:
+        """Whether it opens every resource, whatever its facts; then nobody need find them out."""
+        return self._grant is None
+
+    @property
     def obligations(self) -> tuple[Obligation, ...]:
         """What `covers` will do, for whoever wants to say it: an empty tuple is everything."""
         if self._grant is None:

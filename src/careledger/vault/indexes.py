@@ -23,7 +23,7 @@ from careledger.vault.rows import Rows, Step
 FAN_OUT: Final = 8
 """So many segments of one level are joined into one of the next."""
 
-ENTRY_BYTES: Final = 1_000
+ENTRY_BYTES: Final = 1_400
 """What an opened entry takes in memory beyond the bytes it was decoded from, about."""
 
 
