@@ -118,11 +118,14 @@ class Exchange:
             yield reach
             reach.note()
 
-    async def start(self) -> None:
-        """Finish what an earlier run left, and go on beside the requests."""
+    async def start(self, *, follow: bool = True) -> None:
+        """Finish what an earlier run left, and go on beside the requests.
+
+        `follow`: also follow the organisation's own FHIR server, if bodies stay there.
+        """
         self.erasure.catch_up()
         self._loop = asyncio.get_running_loop()
-        if self.upstream:
+        if self.upstream is not None and follow:
             self._tasks.append(asyncio.create_task(self.upstream.follow()))
         self._tasks += [
             asyncio.create_task(self._batcher.run()),

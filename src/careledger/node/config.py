@@ -76,6 +76,21 @@ class GatewayConfig(Record):
     identity_provider_client: str = "careledger"
     identity_provider_secret: str | None = None
     """File with the gateway's secret at the provider."""
+    upstream: str | None = None
+    """Base URL of the organisation's own FHIR server; with it, bodies stay there."""
+    upstream_headers: str | None = None
+    """File of headers to send there, one `Name: value` on a line."""
+    upstream_token_url: str | None = None
+    """Where that server's access tokens come from (OAuth 2.0 client credentials)."""
+    upstream_client: str | None = None
+    upstream_secret: str | None = None
+    """File with the secret of `upstream_client`."""
+    upstream_timeout_s: Annotated[int, msgspec.Meta(ge=1, le=20)] = 10
+    """How long that server may take."""
+    upstream_poll_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 5
+    """How long after a look for changes there the next one begins."""
+    shadow: bool = False
+    """Pass everything through to `upstream` unfiltered, and report what would be refused."""
 
 
 def load_node(home: Path) -> NodeConfig:

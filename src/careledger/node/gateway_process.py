@@ -30,6 +30,7 @@ from careledger.node.config import BadConfiguration, GatewayConfig, load_gateway
 from careledger.node.doors import Tls, check_origins, peer_context, tls_of
 from careledger.node.keeping import check_indexed, places_of
 from careledger.node.serve import serve, wall_clock
+from careledger.node.upstream import upstream_of
 from careledger.store.reader import StoreReader
 from careledger.vault.files import open_vault
 from careledger.vault.keyfile import load_sealing_key, load_signing_key
@@ -52,9 +53,15 @@ class RunningGateway:
 
 @asynccontextmanager
 async def open_gateway(
-    home: Path, config: GatewayConfig, clock: Callable[[], Instant] = wall_clock
+    home: Path,
+    config: GatewayConfig,
+    clock: Callable[[], Instant] = wall_clock,
+    *,
+    follow: bool = True,
 ) -> AsyncIterator[RunningGateway]:
     """Open the gateway in `home`; finish what an earlier run left, and close it afterwards.
+
+    `follow`: also follow the organisation's own FHIR server, if bodies stay there.
 
     Raises:
         BadConfiguration: the ledger is of another chain, or has no such member.
@@ -93,9 +100,10 @@ async def open_gateway(
         executor = checking_processes(config.workers) if config.workers else None
         if executor is not None:
             owned.callback(executor.shutdown, wait=False, cancel_futures=True)
-        exchange = Exchange(organisation, folder, transport, executor=executor)
+        upstream = upstream_of(home, config)
+        exchange = Exchange(organisation, folder, transport, executor=executor, upstream=upstream)
         owned.push_async_callback(exchange.close)
-        await exchange.start()
+        await exchange.start(follow=follow)
         sign_in = _sign_in(home, config)
         if sign_in.provider is not None:
             owned.push_async_callback(sign_in.provider.close)

@@ -136,6 +136,21 @@ class Bodies:
         )
         return Standing(patient.ref, version, content.deleted, content.elsewhere, same)
 
+    def held(self, ref: PatientRef) -> list[Body]:
+        """See `Vault.bodies_to_send`."""
+        patient, found = self._patients.patient(ref), list[Body]()
+        for entry in self._indexes.open(patient, until=0).entries.values():
+            if entry.deleted or entry.elsewhere:
+                continue
+            name = resource_name(self._patients.index_key, entry.type, entry.id)
+            ((sealed,),) = self._rows.read(
+                "SELECT sealed FROM objects WHERE name = ? AND version = ?", [name, entry.version]
+            )
+            place = Place(self._custodian, ref, name, entry.version)
+            content = open_object(patient.key, place, sealed)
+            found.append(Body(entry.type, entry.id, entry.version, content.data))
+        return found
+
     def _find(self, body: Body) -> _Version:
         name = resource_name(self._patients.index_key, body.type, body.id)
         found = self._rows.read(

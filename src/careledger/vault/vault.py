@@ -128,6 +128,18 @@ class Vault(Registry, Reading):
         with self._lock:
             return self._bodies.standing(type_, id_, data, is_known)
 
+    def bodies_to_send(self, patient: PatientRef | None) -> list[Body]:
+        """The newest versions that are kept here, of a patient or of the directory.
+
+        Without a permit: for the organisation itself, which moves them to another store of its own,
+        and for nobody who asks.
+
+        Raises:
+            Tampered: what is stored is not what was put.
+        """
+        with self._lock:
+            return self._bodies.held(DIRECTORY if patient is None else patient)
+
     def commitment_matches(self, opened: Opened, data: bytes) -> bool:
         """Whether `data`, kept elsewhere, are the bytes that `opened` was committed to with."""
         with self._lock:
