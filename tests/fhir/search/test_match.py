@@ -6,7 +6,6 @@ from careledger.fhir.search.engine import run
 from careledger.fhir.search.operands import Setting
 from careledger.fhir.search.parse import parse
 from careledger.fhir.search.table import ALL
-from careledger.fhir.terminology import official
 from tests.fhir.search.small_world import LOINC, Json, World, node
 
 BASE = "https://north.example/fhir"
@@ -75,7 +74,7 @@ WORLD = World(
 def finds(type_: str, name: str, value: str) -> bool:
     setting = Setting(base=BASE, now=NOW)
     search = parse(type_, [(name, value)], indexed=ALL, setting=setting)
-    return bool(run(search, WORLD, terminology=official()).matches)
+    return bool(run(search, WORLD).matches)
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,12 @@ from careledger.fhir.search.query import (
     Search,
 )
 from careledger.fhir.search.sorting import Comparable, Order
-from careledger.fhir.terminology import Terminology, Vocabulary
+from careledger.fhir.terminology import Terminology
 
 DEFAULT_COUNT: Final = 100
 FAR_FIRST: Final = 8
 """Up to so many types at the far end of a chain, they are searched before the near end is."""
 
-_NO_CODES: Final = Vocabulary({}, {})
 _WHOSE: Final = frozenset({"patient", "subject"})
 
 
@@ -57,6 +56,8 @@ def run(
 ) -> Page:
     """Answer a search: the page that begins behind `after`, or the first.
 
+    terminology: R4's own unless given.
+
     Raises:
         InvalidQuery: it needs a value set that is not known, or `after` is of another search.
     """
@@ -64,7 +65,7 @@ def run(
     behind = None if after is None else order.key_of(after)
     if after is not None and behind is None:
         raise BadParameterValue("a page of this search")
-    nodes = _Run(graph, terminology or _NO_CODES).all(search)
+    nodes = _Run(graph, terminology).all(search)
     if search.counts_only:
         return Page([], [], sum(1 for _ in nodes), None, search.issues)
     count = min(search.count or DEFAULT_COUNT, MAXIMUM_COUNT)
@@ -81,7 +82,7 @@ def every(
     search: Search, graph: Graph, *, terminology: Terminology | None = None
 ) -> Iterator[Node]:
     """Yield all matches in the graph's own order, without pages: for exports and conditions."""
-    return _Run(graph, terminology or _NO_CODES).all(search)
+    return _Run(graph, terminology).all(search)
 
 
 class _Counted:
@@ -102,7 +103,7 @@ class _Counted:
 class _Run:
     """One evaluation of one search."""
 
-    def __init__(self, graph: Graph, terminology: Terminology) -> None:
+    def __init__(self, graph: Graph, terminology: Terminology | None) -> None:
         self._graph, self._terminology = graph, terminology
         self._ends: dict[Chain, frozenset[Name]] = {}
         self._sources: dict[tuple[Has, frozenset[str] | None], frozenset[Name]] = {}

@@ -31,7 +31,9 @@ from careledger.fhir.terminology import Terminology
 Accepts = Callable[[Any], bool]
 
 
-def node_test(type_: str | None, criteria: Sequence[Criterion], terminology: Terminology) -> Test:
+def node_test(
+    type_: str | None, criteria: Sequence[Criterion], terminology: Terminology | None
+) -> Test:
     """Return the function that says whether a resource of a type meets all criteria.
 
     Raises:
@@ -74,7 +76,7 @@ def _of_node(criterion: Criterion) -> Test:
     return lambda node: node.id in wanted
 
 
-def _of_values(criterion: Criterion, terminology: Terminology) -> Callable[[Values], bool]:
+def _of_values(criterion: Criterion, terminology: Terminology | None) -> Callable[[Values], bool]:
     of, code = _GROUP[criterion.kind], criterion.code
     if criterion.modifier == "missing":
         missing = criterion.missing
@@ -102,7 +104,7 @@ def values_of(values: Values, kind: Kind, code: str) -> tuple[Any, ...]:
     return _GROUP[kind](values).get(code, ())
 
 
-def _acceptor(criterion: Criterion, terminology: Terminology) -> Accepts:
+def _acceptor(criterion: Criterion, terminology: Terminology | None) -> Accepts:
     """One function for all operands; it is asked of each value."""
     operands, modifier = criterion.operands, criterion.modifier
     if criterion.kind == "token":

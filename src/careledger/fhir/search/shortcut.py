@@ -17,7 +17,7 @@ from careledger.fhir.search.table import parameters
 Shortcut = Callable[[Facts], bool]
 
 _CODED: Final = frozenset({"CodeableConcept", "Coding", "code"})
-_DATED: Final = frozenset({"date", "dateTime", "instant", "Period"})
+_DATED: Final = frozenset({"date", "dateTime", "instant", "Period", "Timing"})
 
 
 def shortcut(type_: str, criterion: Criterion) -> Shortcut | None:

@@ -6,13 +6,15 @@ from careledger.fhir.errors import BadParameterValue, UnknownParameter
 from careledger.fhir.search.folding import fold
 from careledger.fhir.search.query import Criterion, TokenOperand
 from careledger.fhir.search.values import TokenValue
-from careledger.fhir.terminology import Terminology
+from careledger.fhir.terminology import Terminology, official
 
 Accepts = Callable[[TokenValue], bool]
 
 
-def token_acceptor(criterion: Criterion, terminology: Terminology) -> Accepts:
+def token_acceptor(criterion: Criterion, terminology: Terminology | None) -> Accepts:
     """Return the function that says whether a token is one of those asked for.
+
+    terminology: R4's own if there is none.
 
     Raises:
         BadParameterValue: no system and code where both are needed.
@@ -24,10 +26,11 @@ def token_acceptor(criterion: Criterion, terminology: Terminology) -> Accepts:
             wanted = tuple(fold(one.code or "") for one in operands)
             return lambda value: bool(value.text) and fold(value.text).startswith(wanted)
         case "in" | "not-in":
-            sets = [terminology.expand(one.code or "") for one in operands]
+            sets = [(terminology or official()).expand(one.code or "") for one in operands]
             return _members(sets, criterion.code, "a value set whose codes are all known here")
         case "below" | "above":
-            related = terminology.below if criterion.modifier == "below" else terminology.above
+            known = terminology or official()
+            related = known.below if criterion.modifier == "below" else known.above
             sets = [related(*_coding(one, criterion.code)) for one in operands]
             return _members(sets, criterion.code, "a code of a code system that is known here")
         case _:
