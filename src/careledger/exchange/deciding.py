@@ -68,7 +68,7 @@ class Decider:
         mine = self._organisation.member
         if account is None or not is_patient_of(now.view, AccountId(account), mine):
             return Forbidden(("consent",))  # as for a patient who never consented to anything
-        outside = _check_person(verified, now)
+        outside = check_person(verified, now)
         if outside:
             return Forbidden(outside)
         if verified.signer == account:
@@ -152,7 +152,7 @@ class Decider:
         return Allowed(basis, tuple(granted), found, unopened)
 
 
-def _check_person(verified: VerifiedRequest, now: Moment) -> tuple[Dimension, ...]:
+def check_person(verified: VerifiedRequest, now: Moment) -> tuple[Dimension, ...]:
     """Whoever is named must practise at the requester, in the role that is stated."""
     asked = verified.request
     if asked.practitioner is None:

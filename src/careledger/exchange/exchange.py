@@ -24,6 +24,7 @@ from careledger.exchange.limits import UNLIMITED, Limits
 from careledger.exchange.log import Log
 from careledger.exchange.mailbox import Mailbox
 from careledger.exchange.organisation import Organisation
+from careledger.exchange.partners import Partners
 from careledger.exchange.permits import Permits
 from careledger.exchange.reach import Reach
 from careledger.exchange.transport import Transport
@@ -81,6 +82,7 @@ class Exchange:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.custodian = Custodian(organisation, self.mailbox, self.journal, self._bodies)
         self.requester = Requester(organisation, self.mailbox, self.acknowledgements, transport)
+        self.partners = Partners(organisation, self.mailbox, self.journal, self._bodies)
         self._permits = Permits(organisation, self.mailbox)
         self.federation = Federation(
             organisation, self.mailbox, self.requester, self.reach, deadlines

@@ -6,17 +6,16 @@ totals, includes, chains, pages) can tell a resource that is withheld from one t
 is opened is in the journal before `note` returns; nothing may be released earlier.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Protocol
 
 from careledger.exchange.asker import Asker
 from careledger.exchange.bodies import Bodies, InVault, Whole
 from careledger.exchange.errors import AccessRefused
 from careledger.exchange.holdings import Holdings
-from careledger.exchange.journal import Journal, Read
+from careledger.exchange.journal import Read
 from careledger.exchange.limits import INTERACTION_OF, UNLIMITED, Limits
 from careledger.exchange.organisation import Moment, Organisation
-from careledger.exchange.permits import Permits
 from careledger.fhir.compartment import ROSTERS
 from careledger.fhir.index import Facts
 from careledger.fhir.search.graph import Node, Test
@@ -33,14 +32,32 @@ FEW: Final = 100
 """A count over more patients than this says nothing of any one of them, and is nobody's read."""
 
 
+class Decides(Protocol):
+    """Whoever decides under which permits a record is open: `Permits`, for our own people."""
+
+    def decide(
+        self, asker: Asker, action: Action, accounts: Sequence[AccountId], now: Moment
+    ) -> tuple[Permit, ...]:
+        """The permits, all of which must cover; raises `AccessRefused`."""
+        ...
+
+
+class Notes(Protocol):
+    """Where it is written down what came out: `Journal`."""
+
+    def note_all(self, reads: Iterable[Read]) -> None:
+        """Keep `reads`, durably."""
+        ...
+
+
 class Reach:
     """A `fhir.search.graph.Graph` for one asker; made per request, and used by one thread."""
 
     def __init__(
         self,
         organisation: Organisation,
-        permits: Permits,
-        journal: Journal,
+        permits: Decides,
+        journal: Notes,
         asker: Asker,
         now: Moment,
         *,

@@ -47,6 +47,10 @@ Seconds = int | float
 
 class _Extensions(msgspec.Struct, frozen=True):
     b2b: BusinessExtension | None = msgspec.field(name="hl7-b2b", default=None)
+    request: Annotated[str, msgspec.Meta(max_length=4_096)] | None = msgspec.field(
+        name="careledger-request", default=None
+    )
+    """Of another member: the signed request that its disclosure session opens with."""
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -105,6 +109,8 @@ class SignedIn:
     purpose: Purpose
     partner: Partner | None
     sign_in: str | None
+    request: str | None = None
+    """Of another member: a signed request, in base64url."""
 
 
 def parse_assertion(assertion: str) -> Assertion:
@@ -148,7 +154,13 @@ def check_assertion(assertion: Assertion, checks: Checks) -> SignedIn:
     who = identity_in(business, kind, signer, key_id, view)
     if not is_in_good_standing(view, checks.member, who):
         raise SignInRefused("unauthorized_client", "not in good standing on the ledger")
-    return SignedIn(identity=who, purpose=purpose, partner=partner, sign_in=claims.sign_in)
+    return SignedIn(
+        identity=who,
+        purpose=purpose,
+        partner=partner,
+        sign_in=claims.sign_in,
+        request=claims.extensions.request,
+    )
 
 
 def check_registered(assertion: Assertion, keys: KeySet, checks: Checks) -> None:

@@ -8,6 +8,7 @@ from careledger.exchange.limits import Interaction
 from careledger.gateway.auth_caller import Caller, is_in_good_standing
 from careledger.gateway.outcome import Refused
 from careledger.gateway.services import GatewayServices
+from careledger.ledger.record import Instant
 
 _NO_TOKEN: Final = {"WWW-Authenticate": "Bearer"}
 _BAD_TOKEN: Final = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
@@ -17,7 +18,7 @@ _SCOPE: Final = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
 def caller_of(request: Request, services: GatewayServices, *, partners_too: bool = False) -> Caller:
     """Who asks; rotation and suspension end a token with the block that orders them.
 
-    Other members get through only the doors that say `partners_too`.
+    Other members get through only the doors that say `partners_too`, in an open session.
 
     Raises:
         Refused: 401, no token, or one that counts no more; 403, another member's.
@@ -32,11 +33,20 @@ def caller_of(request: Request, services: GatewayServices, *, partners_too: bool
             caller is None
             or not services.vouches(caller, now.time)
             or not is_in_good_standing(now.view, services.organisation.member, caller.identity)
+            or not _is_session_open(services, caller, now.time)
         ):
             raise Refused(401, "expired", "the access token does not count any more", _BAD_TOKEN)
-    if caller.partner is not None and not partners_too:
+    partner = caller.partner
+    if partner is not None and not (partners_too and partner.session is not None):
         raise insufficient_scope()
     return caller
+
+
+def _is_session_open(services: GatewayServices, caller: Caller, now: Instant) -> bool:
+    """Whether what the token reads in is not over; only other members read in a session."""
+    if caller.partner is None or caller.partner.session is None:
+        return True
+    return services.exchange.partners.is_open(caller.partner.session, now)
 
 
 def require_scope(caller: Caller, type_: str, *interactions: Interaction) -> None:

@@ -51,6 +51,8 @@ class Partner:
     """Ids of consents (16 bytes each) that the request stands on."""
     policies: tuple[str, ...] = ()
     """URIs of the policies under which those were given."""
+    session: bytes | None = None
+    """The disclosure session (16 bytes) in which the token reads; None opens no FHIR door."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,6 +23,7 @@ from careledger.gateway.auth_configuration import (
 )
 from careledger.gateway.auth_form import NO_STORE, form_of, refusal
 from careledger.gateway.auth_issue import Form, Issuer
+from careledger.gateway.auth_partner import opens_session, token_in_session
 from careledger.gateway.services import FHIR_PATH, TOKEN_PATH, GatewayServices
 from careledger.ledger.record import Instant
 
@@ -51,7 +52,16 @@ class _Doors:
 
     async def token(self, request: Request) -> Response:
         """A token for a client that proves who it is (RFC 6749 3.2)."""
-        return await self._said(request, self._token)
+        try:
+            form = await form_of(request)
+            with self._services.organisation.now() as now:
+                client = client_of(request, form, self._services, now)
+                if not (isinstance(client, SignedIn) and opens_session(form, client)):
+                    return self._token(form, client, now)
+            found = await token_in_session(self._services, self._issuer, form, client)
+            return JSONResponse(found, headers=NO_STORE)
+        except SignInRefused as error:
+            return refusal(error)
 
     async def introspect(self, request: Request) -> Response:
         """Whether a token counts, and what for (RFC 7662); another's is as good as none."""

@@ -88,7 +88,7 @@ class _Everything:
 
     async def everything(self, request: Request) -> Response:
         """All of a record that the caller may see; without an id, of the one patient in reach."""
-        caller = caller_of(request, self._services)
+        caller = caller_of(request, self._services, partners_too=True)
         check_accept(request)
         require_scope(caller, "Patient", "r")
         local = request.path_params.get("id")
@@ -98,9 +98,7 @@ class _Everything:
             return not_found()
         place = "Patient/$everything" if local is None else f"Patient/{local}/$everything"
         asked = self._asked(caller, place, parameters_of(request))
-        page = await run(
-            self._services, lambda: self._find(caller, local, asked), is_wide=False
-        )
+        page = await run(self._services, lambda: self._find(caller, local, asked), is_wide=False)
         return not_found() if page is None else self._answer(request, caller, place, asked, page)
 
     def _asked(self, caller: Caller, place: str, given: Parameters) -> _Asked:

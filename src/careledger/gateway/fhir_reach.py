@@ -23,8 +23,14 @@ def reach_of(services: GatewayServices, caller: Caller, action: Action) -> Itera
     """What the caller may see, until the end of the block; it is in the journal then.
 
     Raises:
+        AccessRefused: another member's session is over, or not for this.
         Stale: nothing was decided.
     """
+    if caller.partner is not None and caller.partner.session is not None:
+        session = caller.partner.session
+        with services.exchange.partners.reach(session, caller.limits, action) as reach:
+            yield reach
+        return
     with services.exchange.reach(caller.asker, caller.limits, action) as reach:
         yield reach
 

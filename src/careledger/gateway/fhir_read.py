@@ -62,7 +62,7 @@ class Reads:
 
     async def read(self, request: Request) -> Response:
         """A resource, or one version of it (FHIR R4 3.1.0.1, 3.1.0.2)."""
-        caller = caller_of(request, self._services)
+        caller = caller_of(request, self._services, partners_too=True)
         type_, id_ = request.path_params["type"], request.path_params["id"]
         if type_ != "Binary":
             check_accept(request)

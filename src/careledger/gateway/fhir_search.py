@@ -84,7 +84,7 @@ class _Searches:
 
     async def search(self, request: Request) -> Response:
         """What matches and the caller may see."""
-        caller = caller_of(request, self._services)
+        caller = caller_of(request, self._services, partners_too=True)
         check_accept(request)
         type_, local = request.path_params.get("type"), request.path_params.get("id")
         if type_ == "*" and local is not None:
