@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from click.testing import CliRunner
 
 from careledger.cli.main import main
+from careledger.fhir.synthetic.directory import Role
 from careledger.fhir.synthetic.population import GeneratedBundle, population
 from careledger.verify.main import command
 from tests.faults.node_process import free_port
@@ -28,6 +29,7 @@ MEMBERS = {
     "corner-pharmacy": "Corner Pharmacy:pharmacy",
 }
 SEED, PATIENTS = 7, 3
+CHARTS: dict[str, Role] = {"provider": "hospital", "payer": "payer", "pharmacy": "pharmacy"}
 START_S, STOP_S, COMMAND_S = 60.0, 15.0, 60.0
 
 CARELEDGER = str(Path(sys.executable).with_name("careledger"))
@@ -118,26 +120,27 @@ class Patient:
 class Network:
     """The running processes and their folder; none of them outlives the `with` block."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.logs = folder / "network", folder / "logs"
-        port = free_port(*(10 + n for n in range(len(MEMBERS))))
+    def __init__(
+        self, folder: Path, members: Mapping[str, str] = MEMBERS, patients: int = PATIENTS
+    ) -> None:
+        self.folder, self.logs, self.members = folder / "network", folder / "logs", members
+        port = free_port(*(10 + n for n in range(len(members))))
         self.node = f"http://127.0.0.1:{port}"
-        self.gateways = {one: f"http://127.0.0.1:{port + 10 + n}" for n, one in enumerate(MEMBERS)}
-        self.bundles = list(population(SEED, PATIENTS))
-        self._port, self._running = port, list[subprocess.Popen[bytes]]()
+        self.gateways = {one: f"http://127.0.0.1:{port + 10 + n}" for n, one in enumerate(members)}
+        charts = {one: CHARTS[said.partition(":")[2]] for one, said in members.items()}
+        self.bundles = list(population(SEED, patients, charts))
+        self._port, self._running = port, dict[str, subprocess.Popen[bytes]]()
 
     def __enter__(self) -> Self:
-        members = [part for one, rest in MEMBERS.items() for part in ("--member", f"{one}:{rest}")]
+        said = self.members.items()
+        members = [part for one, rest in said for part in ("--member", f"{one}:{rest}")]
         options = "--paper-consent", "--port", str(self._port)
         careledger("init", self.folder, *members, *options)
         self.logs.mkdir()
         try:
             self._start("node", "node", "run", self.folder / "node")
             self._wait(self.node + "/v1/health")
-            for member in MEMBERS:
-                self._start(member, "gateway", "run", self.home(member))
-            for url in self.gateways.values():
-                self._wait(url + "/health")
+            self.start(*self.members)
         except BaseException:
             self.stop()
             raise
@@ -169,7 +172,7 @@ class Network:
             name = bundle.name.replace("0-practitioners", "practitioners")
             (folder / f"{name}.json").write_bytes(bundle.body)
         in_parallel(
-            lambda one: careledger("ingest", files / one, "--home", self.home(one)), MEMBERS
+            lambda one: careledger("ingest", files / one, "--home", self.home(one)), self.members
         )
 
     def bundle(self, number: int, organisation: str) -> GeneratedBundle:
@@ -181,7 +184,7 @@ class Network:
 
     def admit(self, number: int, *members: str) -> Patient:
         """Give a patient a wallet, and at each of `members` the account that is theirs."""
-        bundles = {member: resources(self.bundle(number, member)) for member in MEMBERS}
+        bundles = {member: resources(self.bundle(number, member)) for member in self.members}
         person = {
             member: next(one for one in found if one["resourceType"] == "Patient")
             for member, found in bundles.items()
@@ -203,28 +206,33 @@ class Network:
         local = {member: one["id"] for member, one in person.items()}
         return Patient(number=number, wallet=wallet, local=local, account=accounts)
 
-    def stop(self) -> None:
-        """End all processes, gateways before the node."""
-        for process in reversed(self._running):
+    def start(self, *members: str) -> None:
+        """Run the gateways of `members`."""
+        for member in members:
+            self._start(member, "gateway", "run", self.home(member))
+        for member in members:
+            self._wait(self.gateways[member] + "/health")
+
+    def stop(self, *names: str) -> None:
+        """End the gateways of `names`, or all processes, gateways before the node."""
+        ending = [self._running.pop(one) for one in names or [*reversed(self._running)]]
+        for process in ending:
             process.terminate()
-        for process in self._running:
+        for process in ending:
             try:
                 process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self._running.clear()
 
     def _start(self, name: str, *arguments: str | Path) -> None:
         with (self.logs / f"{name}.log").open("ab") as log:
-            self._running.append(
-                subprocess.Popen(
-                    [CARELEDGER, *map(str, arguments)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                )
+            self._running[name] = subprocess.Popen(
+                [CARELEDGER, *map(str, arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
 
     def _wait(self, url: str) -> None:
@@ -232,7 +240,7 @@ class Network:
         assert at.hostname is not None
         until = time.monotonic() + START_S
         while time.monotonic() < until:
-            assert all(one.poll() is None for one in self._running), self._told()
+            assert all(one.poll() is None for one in self._running.values()), self._told()
             connection = http.client.HTTPConnection(at.hostname, at.port, timeout=2)
             try:
                 connection.request("GET", at.path)

@@ -59,6 +59,11 @@ SUMMARY_WIDTH = 60
     "--purpose", metavar="CODE", help="Why: TREAT, HPAYMT, HRESCH, ... There is no default."
 )
 @click.option("--role", help="In which role, such as clinician.")
+@click.option(
+    "--everywhere",
+    is_flag=True,
+    help="With --as or --home: ask everyone whom the patient allows, at once.",
+)
 @click.option("--patient", metavar="ID", help="The patient, by your own organisation's id.")
 @click.option(
     "--emergency",
@@ -119,13 +124,7 @@ def _own_entries(record: "OwnRecord") -> Iterator[Json]:
 
 
 def _read_other(type_: str | None, parameters: tuple[tuple[str, str], ...], options: Json) -> Json:
-    for needed, why in (
-        ("purpose", "say why, with --purpose TREAT or another HL7 code: there is no default"),
-        ("patient", "say whose, with --patient ID"),
-        ("custodians", "say who holds the records, with --from MEMBER"),
-    ):
-        if not options[needed]:
-            raise click.UsageError(why)
+    _check_other(options)
     client = _client(options)
 
     async def work() -> Json:
@@ -133,6 +132,10 @@ def _read_other(type_: str | None, parameters: tuple[tuple[str, str], ...], opti
 
         entries: list[Json] = []
         async with Session(client) as session:
+            if options["everywhere"]:
+                path = f"/fhir/federated/Patient/{options['patient']}/"
+                found = await session.get(path + (type_ or "$everything"), parameters)
+                entries += found["entry"]
             for custodian in options["custodians"]:
                 headers = await _emergency_headers(options, custodian)
                 path = f"/fhir/remote/{custodian}/Patient/{options['patient']}/"
@@ -141,6 +144,20 @@ def _read_other(type_: str | None, parameters: tuple[tuple[str, str], ...], opti
         return {"resourceType": "Bundle", "type": "searchset", "entry": entries}
 
     return asyncio.run(work())
+
+
+def _check_other(options: Json) -> None:
+    """Whether it is said why, whose, and who is asked."""
+    for needed, why in (
+        ("purpose", "say why, with --purpose TREAT or another HL7 code: there is no default"),
+        ("patient", "say whose, with --patient ID"),
+    ):
+        if not options[needed]:
+            raise click.UsageError(why)
+    if bool(options["custodians"]) == options["everywhere"]:
+        raise click.UsageError("say who holds the records: --from MEMBER, or --everywhere")
+    if options["everywhere"] and options["emergency"] is not None:
+        raise click.UsageError("an emergency names one custodian, with --from MEMBER")
 
 
 async def _emergency_headers(options: Json, custodian: str) -> dict[str, str]:
@@ -190,6 +207,7 @@ def _client(options: Json) -> "Client":
 def _show(bundle: Json, out: Path | None, *, as_json: bool) -> None:
     import msgspec
 
+    from careledger.cli import sources
     from careledger.cli.output import print_json, print_table
 
     if out is not None:
@@ -200,13 +218,25 @@ def _show(bundle: Json, out: Path | None, *, as_json: bool) -> None:
         print_json(bundle)
         return
     plain = msgspec.json.decode(msgspec.json.encode(bundle))
-    resources = [entry["resource"] for entry in plain["entry"] if "resource" in entry]
-    notices = [one for one in resources if one["resourceType"] == "OperationOutcome"]
-    rows = [_row(one) for one in resources if one["resourceType"] != "OperationOutcome"]
-    print_table(f"{len(rows)} resources, each as its custodian committed to it", rows, "Nothing.")
+    entries = [entry for entry in plain["entry"] if "resource" in entry]
+    notices = [
+        one["resource"] for one in entries if one["resource"]["resourceType"] == "OperationOutcome"
+    ]
+    rows = [
+        _row(one["resource"]) | sources.marked(one)
+        for one in entries
+        if one["resource"]["resourceType"] != "OperationOutcome"
+    ]
+    everywhere = any(sources.marked(one) for one in entries)
+    title = f"{len(rows)} resources" + (
+        "" if everywhere else ", each as its custodian committed to it"
+    )
+    print_table(title, rows, "Nothing.")
     for notice in notices:
         for issue in notice.get("issue", []):
             click.echo(issue.get("diagnostics") or issue.get("details", {}).get("text", ""))
+        for line in sources.answered(notice):
+            click.echo(line)
     if not notices:
         from careledger.mechanisms.messages import NOTICE
 
