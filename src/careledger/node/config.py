@@ -61,6 +61,10 @@ class GatewayConfig(Record):
     """Origins of pages that may call from a browser; `*` is any."""
     workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 1
     """Processes that check bundles; 0 checks them in a thread."""
+    federated_source_s: Annotated[int, msgspec.Meta(ge=1, le=120)] = 10
+    """How long one organisation may take over a question that goes to many."""
+    federated_total_s: Annotated[int, msgspec.Meta(ge=1, le=120)] = 20
+    """How long all of them may take together."""
     index: Literal["small", "all"] = "all"
     """Which search parameters are indexed; `careledger gateway reindex` after a change."""
     postgres: str | None = None

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from careledger.apps.governance.queries import member
 from careledger.consensus.remote import RemoteNode
 from careledger.exchange.exchange import Exchange
+from careledger.exchange.federated import Deadlines
 from careledger.exchange.organisation import Organisation
 from careledger.exchange.transport import HttpTransport
 from careledger.exchange.workers import checking_processes
@@ -101,7 +102,16 @@ async def open_gateway(
         if executor is not None:
             owned.callback(executor.shutdown, wait=False, cancel_futures=True)
         upstream = upstream_of(home, config)
-        exchange = Exchange(organisation, folder, transport, executor=executor, upstream=upstream)
+        exchange = Exchange(
+            organisation,
+            folder,
+            transport,
+            executor=executor,
+            upstream=upstream,
+            deadlines=Deadlines(
+                source_s=config.federated_source_s, total_s=config.federated_total_s
+            ),
+        )
         owned.push_async_callback(exchange.close)
         await exchange.start(follow=follow)
         sign_in = _sign_in(home, config)
