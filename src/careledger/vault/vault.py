@@ -131,8 +131,7 @@ class Vault(Registry, Reading):
     def bodies_to_send(self, patient: PatientRef | None) -> list[Body]:
         """The newest versions that are kept here, of a patient or of the directory.
 
-        Without a permit: for the organisation itself, which moves them to another store of its own,
-        and for nobody who asks.
+        Without a permit: for the organisation alone, which moves them to a store of its own.
 
         Raises:
             Tampered: what is stored is not what was put.

@@ -25,6 +25,7 @@ class LyingServer:
         self.asked: list[tuple[str, str]] = []
         self.headers: list[dict[str, str]] = []
         self.slow_s = 0.0
+        self.closed_with: list[Callable[[], None]] = []
         liar = self
 
         class Door(BaseHTTPRequestHandler):
@@ -62,6 +63,8 @@ class LyingServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for close in self.closed_with:
+            close()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

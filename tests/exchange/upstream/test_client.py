@@ -22,7 +22,9 @@ NAME = ("Observation", "o1")
 
 
 def client(liar: LyingServer, **more: object) -> UpstreamClient:
-    return UpstreamClient(Upstream(liar.url, timeout_s=0.5, **more))  # type: ignore[arg-type] # settings by name
+    made = UpstreamClient(Upstream(liar.url, timeout_s=0.5, **more))  # type: ignore[arg-type] # settings by name
+    liar.closed_with.append(made.close)
+    return made
 
 
 def test_a_server_that_is_not_there_is_down() -> None:
@@ -170,7 +172,7 @@ def test_client_credentials_are_used_until_the_token_is_refused(liar: LyingServe
         if path == "/fhir/token":
             issued.append(body)
             return said({"access_token": f"t{len(issued)}", "expires_in": 3600})
-        return said({}, 401 if len(liar.asked) == 3 else 404)  # noqa: PLR2004 - the second read
+        return said({}, 401 if len(liar.asked) == 3 else 404)
 
     liar.mouth = mouth  # type: ignore[assignment] # as wide as it needs to be
     signing_in = ClientCredentials(liar.url + "/token", "careledger", "s3cret")
