@@ -20,6 +20,7 @@ from careledger.gateway import (
     fhir_read,
     fhir_remote,
     fhir_search,
+    fhir_summary,
     fhir_validate,
     fhir_write,
 )
@@ -63,6 +64,7 @@ def gateway_app(
         *fhir_remote.routes(services),
         *bulk_export.routes(services),
         *bulk_import.routes(services),
+        *fhir_summary.routes(services),
         *fhir_validate.routes(services),
         *fhir_everything.routes(services),
         *fhir_history.routes(services),
