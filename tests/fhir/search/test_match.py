@@ -66,8 +66,16 @@ QUESTIONNAIRE_RESPONSE: Json = {
     "status": "completed",
     "questionnaire": "http://acme.example/Questionnaire/1|2.0",
 }
+PROVENANCE: Json = {
+    "resourceType": "Provenance",
+    "id": "s1",
+    "target": [{"reference": "Patient/ana/_history/2"}, {"reference": f"{BASE}/Library/a"}],
+    "recorded": "2020-05-01T10:00:00Z",
+    "agent": [{"who": {"display": "?"}}],
+}
 WORLD = World(
-    node(one, stored=NOW) for one in (OBSERVATION, PATIENT, VALUE_SET, RISK, QUESTIONNAIRE_RESPONSE)
+    node(one, stored=NOW)
+    for one in (OBSERVATION, PATIENT, VALUE_SET, RISK, QUESTIONNAIRE_RESPONSE, PROVENANCE)
 )
 
 
@@ -212,6 +220,14 @@ def test_of_observations(name: str, value: str, found: object) -> None:
         ("RiskAssessment", "probability", "gt0.8", False),
         ("RiskAssessment", "probability", "1", True),
         ("QuestionnaireResponse", "questionnaire", "http://acme.example/Questionnaire/1", True),
+        ("QuestionnaireResponse", "questionnaire", "http://acme.example/Questionnaire/11", False),
+        ("QuestionnaireResponse", "questionnaire", "Questionnaire/1", False),
+        ("Provenance", "target", "Patient/ana/_history/2", True),
+        ("Provenance", "target", "Patient/ana/_history/3", False),
+        ("Provenance", "target", "Patient/ana", True),
+        ("Provenance", "target", "ben,ana", True),
+        ("Provenance", "target", f"{BASE}/Library/a", True),
+        ("Provenance", "target", "Library/a", False),
         ("QuestionnaireResponse", "questionnaire", "http://acme.example/Questionnaire/1|2.0", True),
         ("QuestionnaireResponse", "questionnaire", "http://acme.example/Questionnaire/1|3", False),
     ],

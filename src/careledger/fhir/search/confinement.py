@@ -59,5 +59,5 @@ def _named(
     if not all(names_the_owner(type_, condition.code, indexed) for type_ in types):
         return None
     operands = [one for one in condition.operands if isinstance(one, ReferenceOperand)]
-    everywhere = any(one.type != "Patient" or one.url for one in operands)
+    everywhere = any(one.type != "Patient" for one in operands)
     return None if everywhere else frozenset(one.id for one in operands)

@@ -22,10 +22,11 @@ from careledger.fhir.search.query import (
     TokenOperand,
     UriOperand,
 )
+from careledger.fhir.search.reference_match import references_to
 from careledger.fhir.search.shortcut import shortcut
 from careledger.fhir.search.table import FROM_THE_NODE, Kind
 from careledger.fhir.search.token_match import token_acceptor, tokens
-from careledger.fhir.search.values import QuantityValue, ReferenceValue, Values
+from careledger.fhir.search.values import QuantityValue, Values
 from careledger.fhir.terminology import Terminology
 
 Accepts = Callable[[Any], bool]
@@ -114,6 +115,8 @@ def _acceptor(criterion: Criterion, terminology: Terminology | None) -> Accepts:
         return lambda value: value.identifier is not None and inner(value.identifier)
     if criterion.kind == "composite":
         return _any([_composite(one) for one in operands if isinstance(one, CompositeOperand)])
+    if criterion.kind == "reference":
+        return references_to([one for one in operands if isinstance(one, ReferenceOperand)])
     return _any([_one(one, modifier) for one in operands])
 
 
@@ -130,7 +133,7 @@ def _one(operand: Operand, modifier: Modifier = "") -> Accepts:  # noqa: PLR0911
         case TokenOperand():
             return tokens([operand])
         case ReferenceOperand():
-            return lambda value: _refers(operand, value)
+            return references_to([operand])
         case DateOperand():
             return lambda value: date_accepts(operand, *value)
         case NumberOperand():
@@ -214,26 +217,3 @@ def _composite(operand: CompositeOperand) -> Accepts:
         return all(any(map(one, values_of(values, kind, at))) for at, kind, one in parts)
 
     return test
-
-
-# --- references --------------------------------------------------------------------------------
-
-
-def _refers(operand: ReferenceOperand, value: ReferenceValue) -> bool:
-    if operand.url:
-        return _is_canonical(operand, value)
-    return (
-        value.id == operand.id
-        and not value.url
-        and operand.type in ("", value.type)
-        and operand.version in ("", value.version)
-    )
-
-
-def _is_canonical(operand: ReferenceOperand, value: ReferenceValue) -> bool:
-    """An absolute URL as written; of a canonical one, any version unless one was named."""
-    url, _, version = value.url.partition("|")
-    version = version or value.version
-    if operand.version:
-        return operand.url == url and operand.version == version
-    return operand.url in (value.url, url)

@@ -3,7 +3,7 @@
 FHIR R4 3.1.1.4. Errors name the parameter and what was expected, never what was received.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from re import compile as regex
 from typing import Final, cast, get_args
 
@@ -157,7 +157,8 @@ def _reference(
         if not url or any(one.isspace() for one in plain):
             raise BadParameterValue("a reference", name)
         return ReferenceOperand(version=version, url=url)
-    return _local(name, parameter, type_, local)
+    here = _local(name, parameter, type_, local)
+    return here if local == plain else replace(here, url=plain)
 
 
 def _local(name: str, parameter: Parameter | None, type_: str, text: str) -> ReferenceOperand:

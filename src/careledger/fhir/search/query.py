@@ -54,7 +54,10 @@ class TokenOperand:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceOperand:
-    """A resource here by `id`, with its type if said; or `url`, whatever is at another place."""
+    """A resource here by `id`, with its type if said; `url` where it was asked for by URL.
+
+    By a URL of this server both: a canonical URL may begin like its own.
+    """
 
     type: str = ""
     id: str = ""
