@@ -17,7 +17,9 @@ from careledger.fhir.capability import (
 from careledger.fhir.r4.registry import MODULES
 from careledger.fhir.search.confinement import is_clinical
 from careledger.gateway.auth_configuration import rest_security
+from careledger.gateway.bulk_import import IMPORT
 from careledger.gateway.fhir_http import answer, check_accept
+from careledger.gateway.fhir_summary import DOCREF, SUMMARY
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 from careledger.vault.deposit import DIRECTORY_TYPES
 
@@ -27,6 +29,12 @@ _BULK: Final = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("everything", _DEFINITION + "Patient-everything", ("Patient",)),
     Operation("validate", _DEFINITION + "Resource-validate"),
+    Operation("export", _BULK + "export", on_system=True),
+    Operation("export", _BULK + "patient-export", ("Patient",)),
+    Operation("export", _BULK + "group-export", ("Group",)),
+    Operation("import", IMPORT, on_system=True),
+    Operation("summary", SUMMARY, ("Patient",)),
+    Operation("docref", DOCREF, ("DocumentReference",)),
 )
 """Every operation of the FHIR door; a door that adds one adds its line here."""
 
