@@ -7,10 +7,10 @@ bundle is in the vault or it is not, and what is in no batch yet is batched at t
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from careledger.exchange.arriving import arrival_of
 from careledger.exchange.batching import Batcher
@@ -26,13 +26,13 @@ from careledger.exchange.outcome import (
     outcome_of,
 )
 from careledger.exchange.plan import Conflict, Plan, Planned, plan
+from careledger.exchange.workers import WORTH_A_PROCESS, Elsewhere
 from careledger.exchange.writer import (
     KEEPER,
     Finding,
     Writer,
     finding,
-    is_unquiet_reference,
-    needs_quiet,
+    looks_further,
 )
 from careledger.fhir.bundle import Bundle, Entry, parse_bundle
 from careledger.fhir.errors import DanglingReference, FhirError
@@ -44,13 +44,7 @@ from careledger.vault.errors import NoOwner, NotRegistered, VersionConflict, Wro
 AHEAD: Final = 4
 """So many bundles are in work at once."""
 
-WORTH_A_PROCESS: Final = 16
-"""Entries from which on a bundle is worth sending to another process."""
-
 _KNOWN: Final = 200_000
-
-A = TypeVar("A")
-T = TypeVar("T")
 
 
 class Deposit(Protocol):
@@ -75,7 +69,8 @@ class Ingestion:
 
         `deposit` is where resources are put, if not in the vault itself.
         """
-        self._organisation, self._batcher, self._executor = organisation, batcher, executor
+        self._organisation, self._batcher = organisation, batcher
+        self._elsewhere = Elsewhere(executor)
         self._deposit = deposit or organisation.vault
         self._directory = Directory(organisation.vault)
         self._known = Bounded[str, bool](_KNOWN)
@@ -91,9 +86,16 @@ class Ingestion:
             FhirError: the bundle, or the whole transaction, is refused and nothing is stored.
             Unavailable: disk or ledger; a transaction is stored or not, ask before repeating.
         """
+        return await self._in_turn(asyncio.create_task(self.parsed(data)))
+
+    async def parsed(self, data: bytes) -> Bundle:
+        """Take a bundle apart, off the event loop.
+
+        Raises:
+            FhirError: see `parse_bundle`.
+        """
         small = len(data) < WORTH_A_PROCESS * 1_000
-        task = asyncio.create_task(self._elsewhere(parse_bundle, data, here=small))
-        return await self._in_turn(task)
+        return await self._elsewhere(parse_bundle, data, here=small)
 
     async def take(self, bundle: Bundle, writer: Writer = KEEPER) -> list[Outcome]:
         """Like `bundle`, for one that has been taken apart, as `writer` may."""
@@ -146,7 +148,7 @@ class Ingestion:
             async with self._turn:
                 bundle = await parsed
                 before, done = self._last, asyncio.Event()
-                alone = self._looks_further(bundle)
+                alone = looks_further(bundle, self._directory)
                 if alone:  # and then it may look long
                     await before.wait()
                     planned = await asyncio.to_thread(self._plan, bundle, writer)
@@ -156,15 +158,6 @@ class Ingestion:
                 if alone or planned.changes_directory:
                     return await self._finish(bundle, planned, writer, before, done)
             return await self._finish(bundle, planned, writer, before, done)
-
-    def _looks_further(self, bundle: Bundle) -> bool:
-        known = self._directory
-        return any(
-            one.method == "PATCH"
-            or needs_quiet(one.type, one.condition or one.if_none_exist, known)
-            or any(is_unquiet_reference(each, known) for each in one.references)
-            for one in bundle.entries
-        )
 
     def _plan(self, bundle: Bundle, writer: Writer, *, fresh: bool = False) -> Plan:
         with self._finding(writer) as found:
@@ -301,8 +294,3 @@ class Ingestion:
             return False
         self._known.put(target, value=True)
         return True
-
-    async def _elsewhere(self, work: Callable[[A], T], argument: A, *, here: bool) -> T:
-        """Do pure work off the event loop; `here`: in a thread, whatever executor there is."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None if here else self._executor, work, argument)

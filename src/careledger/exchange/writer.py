@@ -15,11 +15,10 @@ from careledger.exchange.everything import Everything
 from careledger.exchange.limits import UNLIMITED, Limits
 from careledger.exchange.organisation import Organisation
 from careledger.exchange.reach import Reach
-from careledger.fhir.bundle import is_conditional
+from careledger.fhir.bundle import Bundle, is_conditional
 from careledger.fhir.errors import FhirError, InvalidBundle
 from careledger.fhir.search.graph import Graph
 from careledger.mechanisms.terms import Action
-from careledger.vault.deposit import DIRECTORY_TYPES
 from careledger.vault.opening import Opened
 
 
@@ -137,14 +136,20 @@ def finding(writer: Writer, directory: Directory, organisation: Organisation) ->
         yield Finding(writer, directory, organisation, owned)
 
 
-def needs_quiet(type_: str, criteria: str | None, directory: Directory) -> bool:
-    """Whether criteria may depend on what is being stored at this moment."""
-    return bool(criteria) and not (
-        type_ in DIRECTORY_TYPES and directory.answers(type_, criteria or "")
+def looks_further(bundle: Bundle, directory: Directory) -> bool:
+    """Whether what a plan finds may depend on what is being stored at this moment."""
+
+    def is_quiet(type_: str, criteria: str | None) -> bool:
+        return not criteria or directory.answers(type_, criteria)
+
+    return any(
+        one.method == "PATCH"
+        or not is_quiet(one.type, one.condition or one.if_none_exist)
+        or not all(_is_quiet_reference(each, directory) for each in one.references)
+        for one in bundle.entries
     )
 
 
-def is_unquiet_reference(reference: str, directory: Directory) -> bool:
-    """Whether what a conditional reference means may depend on what is being stored."""
+def _is_quiet_reference(reference: str, directory: Directory) -> bool:
     type_, _, criteria = reference.partition("?")
-    return is_conditional(reference) and needs_quiet(type_, criteria, directory)
+    return not is_conditional(reference) or directory.answers(type_, criteria)

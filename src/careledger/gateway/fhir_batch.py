@@ -4,7 +4,6 @@ FHIR R4 3.1.0.11. Changes come first, in the order of R4; then the reads, each a
 that would have answered it alone.
 """
 
-import asyncio
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
@@ -15,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from careledger.exchange.outcome import Outcome
-from careledger.fhir.bundle import READS, Bundle, Entry, parse_bundle
+from careledger.fhir.bundle import READS, Bundle, Entry
 from careledger.fhir.errors import InvalidBundle
 from careledger.fhir.outcome import outcome_of
 from careledger.fhir.resource import MAXIMUM_BYTES
@@ -63,7 +62,7 @@ class _Bundles:
         check_accept(request)
         check_content_type(request)
         data = await read_body(request, MAXIMUM_BYTES)
-        bundle = _allowed(caller, await asyncio.to_thread(parse_bundle, data))
+        bundle = _allowed(caller, await self._services.exchange.ingestion.parsed(data))
         reads = [one for one in bundle.entries if one.method in READS and one.error is None]
         if len(reads) > MOST_READS:
             raise Refused(400, "too-costly", f"at most {MOST_READS} reads in one bundle")
