@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from careledger.ledger.record import Digest, MemberId, encode
-from careledger.wallet.keys import file_key, pairwise_key
+from careledger.wallet.keys import client_key, file_key, pairwise_key
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED, CHAIN = bytes(range(32)), Digest(bytes(32))
@@ -22,6 +22,8 @@ def test_the_vector_holds() -> None:
     assert encode(purpose).hex() == VECTOR["info"]
     assert key.seed.hex() == VECTOR["seed of the key"]
     assert key.public.public.hex() == VECTOR["public key"]
+    signing_in = client_key(seed, chain, MemberId(VECTOR["member"]), VECTOR["generation"])
+    assert signing_in.public.public.hex() == VECTOR["client key"]
     assert file_key(seed, VECTOR["file"]).hex() == VECTOR["file key"]
 
 
