@@ -40,11 +40,12 @@ _MONTHS = dict(
 
 def patient_page(view: PatientView) -> str:
     """The first page: the timeline, where it comes from, and who looked last."""
+    others = [one for one in view.log if not one.own]
     main = f"""{_alarm(view.timeline)}
 <h2 id="sources">Where it comes from</h2>
 <section>{_sources(view.sources)}</section>
-<h2 id="log">Who looked last</h2>
-<section><ol>{_log(view.log[:LATEST])}</ol></section>
+<h2 id="log">Who looked last, beside you</h2>
+<section><ol>{_log(others[:LATEST])}</ol></section>
 <p class="note"><a href="access">All who looked, why, and what you allow</a></p>
 <h2 id="timeline">Timeline <span class="label">({len(view.timeline)} entries)</span></h2>
 {_legend(view.timeline)}
@@ -57,8 +58,11 @@ def patient_page(view: PatientView) -> str:
 
 def access_page(view: AccessView) -> str:
     """Who looked and who was refused, and how each consent was read at that moment."""
+    own = [one for one in view.log if one.own]
+    mine = f"""<details class="own"><summary>Your own looks ({len(own)})</summary>
+<section><ol>{_log(own)}</ol></section></details>"""
     main = f"""<h2 id="log">Who looked, and why</h2>
-<section><ol>{_log(view.log)}</ol></section>
+<section><ol>{_log([one for one in view.log if not one.own])}</ol></section>{mine if own else ""}
 <h2 id="consents">What you allow</h2>
 <section><ol>{_lines(view.consents, "You have given no consent.")}</ol></section>"""
     note = "Told from the whole ledger, which your wallet has checked: nothing can be missing."
@@ -94,7 +98,8 @@ def _alarm(timeline: Sequence[TimelineEntry]) -> str:
     entries = "1 entry is" if len(wrong) == 1 else f"{len(wrong)} entries are"
     where = ", ".join(dict.fromkeys(one.source for one in wrong))
     text = f"{entries} not what was committed to, at {where}. Ask there what happened."
-    return f'<p class="alarm" role="alert"><strong>Tampered.</strong> {escape(text)}</p>'
+    link = '<a href="#tampered">See which.</a>'
+    return f'<p class="alarm" role="alert"><strong>Tampered.</strong> {escape(text)} {link}</p>'
 
 
 def _sources(sources: Sequence[SourceState]) -> str:
@@ -148,10 +153,13 @@ def _legend(timeline: Sequence[TimelineEntry]) -> str:
 def _timeline(entries: Sequence[TimelineEntry]) -> str:
     if not entries:
         return "<ol><li>There are no entries.</li></ol>"
+    rows = "".join(map(_row, entries)).replace(
+        '<tr class="tampered">', '<tr class="tampered" id="tampered">', 1
+    )
     return (
         '<table class="timeline"><thead><tr><th scope="col">When</th><th scope="col">What</th>'
         '<th scope="col">Kept by</th><th scope="col">Mark</th></tr></thead>'
-        f"<tbody>{''.join(map(_row, entries))}</tbody></table>"
+        f"<tbody>{rows}</tbody></table>"
     )
 
 
@@ -163,7 +171,7 @@ def _row(entry: TimelineEntry) -> str:
     return (
         f'<tr class="{entry.mark}"><td class="date">{_day(entry.date)}</td>'
         f'<td><span class="kind">{escape(entry.kind)}</span>{title}{labels}{value}{why}</td>'
-        f"<td>{escape(entry.source)}</td><td>{_badge(entry.mark)}</td></tr>"
+        f'<td class="source">{escape(entry.source)}</td><td>{_badge(entry.mark)}</td></tr>'
     )
 
 

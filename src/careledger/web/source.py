@@ -32,6 +32,8 @@ class LogSentence:
     text: str
     granted: bool
     """False for what was refused."""
+    own: bool = False
+    """Whether it was the patient who looked."""
     why: tuple[str, ...] = ()
     """How each of the patient's consents was read at that moment."""
 

@@ -22,7 +22,8 @@ section { background: #fff; border: 1px solid var(--line); border-radius: 8px; o
 table { width: 100%; border-collapse: collapse; } th, td { text-align: left; padding: .5rem .8rem;
   border-top: 1px solid var(--line); vertical-align: top; font-weight: 400; }
 thead th { border-top: 0; color: var(--soft); font-size: .85rem; font-weight: 600; }
-td.date { white-space: nowrap; color: var(--soft); } .value { color: var(--soft); }
+td.date { white-space: nowrap; color: var(--soft); } td.source { min-width: 9.5rem; }
+.value { color: var(--soft); } td.date { min-width: 7rem; }
 .kind { color: var(--soft); margin-right: .3rem; } td b { font-weight: 600; }
 tr.tampered { background: #fdf1f0; } tr.unproven { background: #fdf8ee; }
 .badge { display: inline-block; border-radius: 999px; padding: .05rem .6rem; font-size: .82rem;
@@ -34,9 +35,9 @@ ul.legend { list-style: none; margin: 0 0 .8rem; padding: 0; } ul.legend li { ma
 ol { margin: 0; padding: 0; list-style: none; } ol > li { padding: .55rem .8rem;
   border-top: 1px solid var(--line); } ol > li:first-child { border-top: 0; }
 li time { color: var(--soft); margin-right: .6rem; }
-details { margin: .2rem 0 0; } summary { color: var(--blue); cursor: pointer; }
+details { margin: .2rem 0 0; } details.own { margin-top: 1rem; } summary { color: var(--blue); cursor: pointer; }
 details ul { margin: .3rem 0 0; padding-left: 1.4rem; }
-@media (max-width: 40rem) { .timeline thead { display: none; }
+@media (max-width: 40rem) { td.date { white-space: normal; } .timeline thead { display: none; }
   .timeline tr, .timeline td { display: block; border-top: 0; padding: .1rem .8rem; }
   .timeline tr { border-top: 1px solid var(--line); padding: .5rem 0; } }
 """

@@ -84,6 +84,7 @@ class WalletSource:
                 when=when(line.at),
                 text=line.sentence,
                 granted=line.kind != "refusal",
+                own=getattr(line.event, "receiver", "").startswith("@"),
                 why=why(self._wallet, line),
             )
             for line in who_looked(self._wallet)
