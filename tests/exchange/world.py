@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,9 @@ from careledger.mechanisms.delivery import SignedTerms, TermsPackage, sign_packa
 from careledger.mechanisms.messages import TERMS, Query
 from careledger.mechanisms.terms import Terms
 from careledger.store.store import Store
-from careledger.vault.files import VaultFiles, open_vault
+from careledger.vault.files import VaultPlaces, open_vault
 from careledger.vault.keystore import FileKeyStore
+from careledger.vault.postgres import PostgresPlace
 from careledger.vault.sealing import new_sealing_key, public_sealing_key
 
 NOW = 1_790_000_000
@@ -53,6 +55,8 @@ MEDICATIONS = Query(type="MedicationRequest")
 EVERYTHING = Query()
 
 Story = Callable[["World"], Awaitable[None]]
+
+_conninfo: list[str] = []
 
 
 def key(name: str) -> SigningKey:
@@ -320,16 +324,30 @@ async def chain(folder: Path, clock: Callable[[], int]) -> AsyncIterator[tuple[S
         store.close()
 
 
+def places(folder: Path) -> VaultPlaces:
+    """Where a vault is: in files, or in schemas of the database that `in_postgres` named."""
+    if not _conninfo:
+        return VaultPlaces.under(folder)
+    name = sha256(bytes(folder)).hexdigest()[:16]
+    data, keys = (PostgresPlace(_conninfo[0], f"{name}_{part}") for part in ("vault", "keys"))
+    return VaultPlaces(data, keys)
+
+
+def in_postgres(conninfo: str | None) -> None:
+    """From now on vaults are in that database; with None, in files."""
+    _conninfo[:] = [] if conninfo is None else [conninfo]
+
+
 @asynccontextmanager
 async def gateway(
     world: World, member: MemberId, upstream: Upstream | None = None
 ) -> AsyncIterator[Exchange]:
-    """One organisation's gateway process, in front of the FHIR server `upstream` if there is one."""
+    """One organisation's gateway process, in front of the FHIR server `upstream`, if any."""
     folder = world.folder / member
     folder.mkdir(exist_ok=True)
     path = folder / "organisation.keys"
     keystore = FileKeyStore(path) if path.exists() else FileKeyStore.create(path)
-    with open_vault(VaultFiles.under(folder), keystore, member) as vault:
+    with open_vault(places(folder), keystore, member) as vault:
         organisation = Organisation(
             member=member,
             chain=world.id,
