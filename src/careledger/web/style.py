@@ -35,7 +35,8 @@ ul.legend { list-style: none; margin: 0 0 .8rem; padding: 0; } ul.legend li { ma
 ol { margin: 0; padding: 0; list-style: none; } ol > li { padding: .55rem .8rem;
   border-top: 1px solid var(--line); } ol > li:first-child { border-top: 0; }
 li time { color: var(--soft); margin-right: .6rem; }
-details { margin: .2rem 0 0; } details.own { margin-top: 1rem; } summary { color: var(--blue); cursor: pointer; }
+details { margin: .2rem 0 0; } details.own { margin-top: 1rem; }
+summary { color: var(--blue); cursor: pointer; }
 details ul { margin: .3rem 0 0; padding-left: 1.4rem; }
 @media (max-width: 40rem) { td.date { white-space: normal; } .timeline thead { display: none; }
   .timeline tr, .timeline td { display: block; border-top: 0; padding: .1rem .8rem; }
