@@ -96,8 +96,11 @@ class Cabinet:
             self._rows.write([self._insert_key(number, secrets.token_bytes(KEY_BYTES))])
             return number
 
-    def put(self, things: Sequence[Thing]) -> None:
-        """Keep `things`; one of the same name is replaced. Durable on return, all or none."""
+    def put(self, things: Sequence[Thing], *, fresh: bool = False) -> None:
+        """Keep `things`; one of the same name is replaced. Durable on return, all or none.
+
+        `fresh`: no other can have their names, which are random.
+        """
         rows = [
             (
                 self._blind("name", thing.name),
@@ -112,7 +115,7 @@ class Cabinet:
         insert = "INSERT INTO things (name, owner, about, done, key, sealed) VALUES (?,?,?,?,?,?)"
         delete = Step("DELETE FROM things WHERE name = ?", [row[:1] for row in rows])
         with self._lock:
-            self._rows.write([delete, Step(insert, rows)])
+            self._rows.write([Step(insert, rows)] if fresh else [delete, Step(insert, rows)])
 
     def get(self, name: str) -> Kept | None:
         """What is kept under `name`."""

@@ -6,7 +6,7 @@ A record is what one patient account stands for; the directory, which belongs to
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import merge
-from typing import Final
+from typing import Final, cast
 
 from careledger.exchange.errors import AccessRefused
 from careledger.fhir.index import Facts
@@ -14,7 +14,7 @@ from careledger.fhir.search.graph import Node, Test
 from careledger.ledger.record import Instant
 from careledger.mechanisms.policy import Permit
 from careledger.vault.deposit import DIRECTORY_TYPES
-from careledger.vault.index import Entry, consent_facts
+from careledger.vault.index import Entry, Predicate, consent_facts
 from careledger.vault.objects import DIRECTORY, PatientRef
 from careledger.vault.opening import Opened
 from careledger.vault.patients import Owner
@@ -82,6 +82,15 @@ class Holdings:
             for node in self._nodes(holding, type_, test):
                 self.met.add(holding.owner.patient)
                 yield node
+
+    def open(self, node: Node) -> Opened | None:
+        """The resource behind a node that came out of here."""
+        holding = self._known.get(PatientRef(node.owner))
+        if holding is None or len(holding.permits) != 1:
+            return self.unseal(node.type, node.id, node.version)
+        first, at = holding.permits[0], self._at  # the vault asks it about the newest version too
+        opened = self._vault.open(first, node.type, node.id, node.version, at=at)
+        return opened if opened is not None and self._shows(opened.facts) else None
 
     def unseal(self, type_: str, id_: str, version: int | None = None) -> Opened | None:
         """A version, or the newest; None if it, or the newest, may not be seen."""
@@ -165,23 +174,18 @@ class Holdings:
     # --- the vault -----------------------------------------------------------------------------
 
     def _nodes(self, holding: Holding, type_: str | None, test: Test) -> list[Node]:
-        passed: dict[int, Node] = {}
+        # An entry has all that a test looks at: a node for each of them would cost more than that.
+        asked = cast("Predicate", test)
 
         def matches(entry: Entry) -> bool:
-            if type_ is not None and entry.type != type_:
-                return False
-            node = _node(holding, entry)
-            if not test(node):
-                return False
-            passed[entry.seq] = node
-            return True
+            return (type_ is None or entry.type == type_) and asked(entry)
 
         if holding is OPEN_DIRECTORY:
             found = self._vault.search_directory(matches)
         else:
             found = self._vault.search(holding.permits[0], matches, self._at)
             found = [one for one in found if self._is_in(holding, one.type, one.id)]
-        return [passed[one.seq] for one in found if self._may_see(holding, one.facts)]
+        return [_node(holding, one) for one in found if self._may_see(holding, one.facts)]
 
     def _entry(self, holding: Holding, type_: str, id_: str) -> Entry | None:
         if holding is OPEN_DIRECTORY:

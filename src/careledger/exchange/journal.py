@@ -117,7 +117,7 @@ class Journal:
             for entry in entries
         ]
         if things:
-            self._cabinet.put(things)
+            self._cabinet.put(things, fresh=True)
             self.waiting += len(things)
 
     def reads_of(self, account: str) -> list[Read]:

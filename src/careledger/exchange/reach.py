@@ -109,6 +109,9 @@ class Reach:
 
     def open(self, node: Node) -> Opened | None:
         """The resource behind a node of this reach; None if it is gone meanwhile."""
+        opened = self._holdings.open(node)
+        if opened is None or self._whole.is_at_hand(opened):
+            return None if opened is None else self._came_out(opened)
         return self.open_version(node.type, node.id, node.version)
 
     def expect(self, nodes: Iterable[Node]) -> None:

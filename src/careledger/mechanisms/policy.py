@@ -14,7 +14,7 @@ import msgspec
 
 from careledger.ledger.record import AccountName, Instant, MemberName, Record
 from careledger.mechanisms.purpose import Purpose
-from careledger.mechanisms.terms import Action, Facts, Provision, Terms
+from careledger.mechanisms.terms import WHOLE_RECORD, Action, Facts, Provision, Terms
 
 Role = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z-]{1,31}\\Z")]
 """What a person is inside the organisation that vouches: clinician, nurse, pharmacist, ..."""
@@ -145,7 +145,7 @@ class Permit(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_unlimited(self) -> bool:
         """Whether it opens every resource, whatever its facts; then nobody need find them out."""
-        return self._grant is None
+        return self._grant is None or (self._grant is WHOLE_RECORD and not self._denials)
 
     @property
     def obligations(self) -> tuple[Obligation, ...]:

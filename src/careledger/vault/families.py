@@ -13,21 +13,15 @@ class Families:
     def __init__(self, rows: Rows, patients: Patients) -> None:
         """Read `rows`, those of keys.sqlite."""
         self._rows, self._patients = rows, patients
-        self._joined: frozenset[PatientRef] | None = None
         self._all: list[list[Owner]] | None = None
 
     def forget(self) -> None:
         """Read again when asked next: patients came, went, or were merged."""
-        self._joined = self._all = None
+        self._all = None
 
     def joined(self) -> frozenset[PatientRef]:
         """Whoever is merged into somebody, or somebody into them."""
-        if self._joined is None:
-            found = self._rows.read(
-                "SELECT patient, merged_into FROM patients WHERE merged_into IS NOT NULL"
-            )
-            self._joined = frozenset(PatientRef(bytes(ref)) for row in found for ref in row)
-        return self._joined
+        return self._patients.joined()
 
     def of(self, ref: PatientRef) -> list[Owner]:
         """Whose records are a patient's: their own, then those of whoever is merged into them."""

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from careledger.fhir import index as fhir
+from careledger.fhir.search.values import Values, decode_values
 from careledger.ledger.errors import CorruptStore
 from careledger.ledger.record import Instant
 from careledger.mechanisms import terms
@@ -28,6 +29,11 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     """Its number in the order of storing, over all patients."""
     elsewhere: bool = False
     """Whether its bytes are kept outside the vault."""
+
+    @property
+    def values(self) -> Values:
+        """The values behind its search parameters, as far as they are indexed."""
+        return decode_values(self.facts.values)
 
 
 Predicate = Callable[[Entry], bool]

@@ -72,6 +72,7 @@ class Indexes:
         """Keep at most about `limit` bytes of them in memory."""
         self._rows, self._custodian = rows, custodian
         self._cache = Bounded[PatientRef, OpenIndex](limit)
+        self._expired: Instant = -1
 
     def open(self, patient: Patient, *, until: Instant) -> OpenIndex:
         """The patient's whole index; remembered until `until`.
@@ -128,7 +129,10 @@ class Indexes:
         self._cache.drop(ref)
 
     def expire(self, at: Instant) -> None:
-        """Forget every index that no live permit holds open."""
+        """Forget every index that no live permit holds open; looks once in a second."""
+        if at == self._expired:
+            return
+        self._expired = at
         self._cache.drop_where(lambda opened: opened.until <= at)
 
     def forget(self) -> None:

@@ -71,6 +71,7 @@ class Patients:
         self._refs = Bounded[BlindName, PatientRef](_CACHED_PATIENTS * 2)
         if vault_id(rows) is None:
             self._keys.found()
+        self._joined: frozenset[PatientRef] | None = None
         self.vault_id = vault_id(rows) or b""
         self.index_key = self._keys.get(INDEX_OWNER)
 
@@ -123,6 +124,8 @@ class Patients:
     def family(self, ref: PatientRef) -> list[Patient]:
         """The patient and all who are merged into that one, first itself."""
         found = [self.patient(ref)]
+        if ref not in self.joined():
+            return found
         for member in found:  # grows while it is read
             for (row,) in self._rows.read(
                 "SELECT patient FROM patients WHERE merged_into = ? ORDER BY patient", [member.ref]
@@ -132,6 +135,15 @@ class Patients:
                     raise Tampered("a merge")
                 found.append(child)
         return found
+
+    def joined(self) -> frozenset[PatientRef]:
+        """Whoever is merged into somebody, or somebody into them."""
+        if self._joined is None:
+            found = self._rows.read(
+                "SELECT patient, merged_into FROM patients WHERE merged_into IS NOT NULL"
+            )
+            self._joined = frozenset(PatientRef(bytes(ref)) for row in found for ref in row)
+        return self._joined
 
     def owner(self, ref: PatientRef) -> Owner | None:
         """The patient's account, and those of whom it is merged into; None without a key."""
@@ -196,6 +208,7 @@ class Patients:
 
     def forget(self) -> None:
         """Drop every key from memory."""
+        self._joined = None
         self._cache.clear()
         self._refs.clear()
 
@@ -209,7 +222,9 @@ class Patients:
         return self._keys.rewrap()
 
     def _is_here(self, ref: PatientRef) -> bool:
-        return bool(self._rows.read("SELECT 1 FROM patients WHERE patient = ?", [ref]))
+        return self._cache.get(ref) is not None or bool(
+            self._rows.read("SELECT 1 FROM patients WHERE patient = ?", [ref])
+        )
 
     def _new_patient(self, ref: PatientRef, local: str, account: AccountId) -> list[Step]:
         key, keep = self._keys.new(ref)
@@ -243,6 +258,7 @@ class Patients:
     def _save_card(self, patient: Patient, card: Card) -> None:
         sealed = seal(patient.key, encode(card), self._card_binding(patient.ref))
         self._cache.drop(patient.ref)
+        self._joined = None
         self._rows.write(
             [
                 Step(
