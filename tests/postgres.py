@@ -36,24 +36,26 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[str]:
+def server(folder: Path, *, durable: bool = False) -> Iterator[str]:
     """A running server; where it is, as libpq reads it.
 
-    It refuses to run as root: then it runs as `nobody`.
+    It refuses to run as root: then it runs as `nobody`. Unless `durable`, it does not wait for the
+    disk, which tests need not.
     """
     as_user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     root = Path(tempfile.mkdtemp(prefix="careledger-postgres-"))
     try:
         if as_user is not None:
             os.chown(root, as_user.pw_uid, as_user.pw_gid)
-        with _running(folder, root, None if as_user is None else as_user.pw_uid):
+        uid = None if as_user is None else as_user.pw_uid
+        with _running(folder, root, uid, [] if durable else ["-F"]):
             yield f"host={root} dbname=postgres user=careledger"
     finally:
         shutil.rmtree(root)
 
 
 @contextmanager
-def _running(folder: Path, root: Path, uid: int | None) -> Iterator[None]:
+def _running(folder: Path, root: Path, uid: int | None, flags: list[str]) -> Iterator[None]:
     data, log = root / "data", root / "log"
     subprocess.run(
         [folder / "initdb", "--pgdata", data, "--username", "careledger", "--auth", "trust", "-N"],
@@ -65,7 +67,7 @@ def _running(folder: Path, root: Path, uid: int | None) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [
-                *(folder / "postgres", "-D", data, "-k", root, "-h", "", "-F"),
+                *(folder / "postgres", "-D", data, "-k", root, "-h", "", *flags),
                 *("-c", "max_connections=40", "-c", "shared_buffers=32MB"),
             ],
             stdout=output,

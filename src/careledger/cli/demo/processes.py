@@ -47,6 +47,10 @@ class Processes:
                 start_new_session=True,  # Ctrl-C reaches us, and we end them in order
             )
 
+    def id_of(self, name: str) -> int:
+        """The process id of a named process."""
+        return self._running[name].pid
+
     async def wait_until_up(self, addresses: Mapping[str, str], chain: bytes) -> None:
         """Wait until each named process of `chain` answers at its health address.
 

@@ -1,0 +1,100 @@
+"""Bundles over HTTP into a gateway process, with the small index and with all parameters.
+
+Goals: 5,000 resources a second with the small index, 1,500 with all, memory flat however much
+comes; on SQLite and on PostgreSQL (where its programs are installed). The generator is on the same
+two cores. The same bundles go to Medplum's router in memory in the same run; with HAPI=1 to HAPI's
+JPA server too. What each of them checks on the way: docs/reference/performance.md.
+"""
+
+import asyncio
+import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.gateway_world import FHIR_JSON, bundles, entries, gateway
+from bench.http_load import Ask, Load, load
+from bench.measure import percentiles
+from tests.peers.servers import hapi, medplum
+from tests.postgres import programs, server
+
+PORT = 17_970
+PATIENTS = int(os.environ.get("PATIENTS", "60"))
+GOALS = {"small": 5_000, "all": 1_500}
+CONNECTIONS = 4
+MODULES = Path(__file__).parents[1] / "tests" / "interop" / "node_modules"
+PEER_HEADERS = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON}
+
+
+async def ingest(url: str, headers: dict[str, str], data: list[bytes]) -> Load:
+    """The directory bundles one after another, then all patients at once."""
+    asks = [Ask("/", "POST", one) for one in data]
+    first = next(n for n, one in enumerate(data) if b'"Patient"' in one)
+    directory = await load(url, asks[:first], headers, connections=1)
+    people = await load(url, asks[first:], headers, connections=CONNECTIONS)
+    return Load(
+        directory.seconds + people.seconds,
+        directory.elapsed_s + people.elapsed_s,
+        directory.bytes_received + people.bytes_received,
+    )
+
+
+async def ours(
+    folder: Path, data: list[bytes], index: str, port: int, **settings: object
+) -> tuple[float, str]:
+    """Resources a second, and a line about it; memory at half of the input and at its end."""
+    half = len(data) // 2
+    async with gateway(folder, port, index=index, **settings) as one:
+        before = await ingest(one.url, one.headers, data[:half])
+        at_half = one.private_mb
+        asks = [Ask("/", "POST", each) for each in data[half:]]
+        after = await load(one.url, asks, one.headers, connections=CONNECTIONS)
+        seconds = before.seconds + after.seconds
+        rate = sum(map(entries, data)) / (before.elapsed_s + after.elapsed_s)
+        memory = f"own memory {at_half:.0f} MB at half, {one.private_mb:.0f} MB at the end"
+    return rate, f"a bundle {percentiles(seconds)}; {memory}"
+
+
+async def measure(folder: Path) -> None:
+    data = bundles(PATIENTS)
+    count = sum(map(entries, data))
+    print(f"{count} resources in {len(data)} bundles, {sum(map(len, data)) / count:.0f} bytes each")
+    with ExitStack() as stack:
+        where = programs()
+        database = None if where is None else stack.enter_context(server(where, durable=True))
+        for number, (index, goal) in enumerate(GOALS.items()):
+            rate, told = await ours(folder / index, data, index, PORT + 20 * number)
+            print(f"index {index}, SQLite: {rate / goal:.2f} of the goal of {goal}; {told}")
+            if database is not None:
+                file = folder / f"{index}.conn"
+                file.write_text(database)
+                rate, told = await ours(
+                    folder / f"{index}-pg", data, index, PORT + 20 * number + 10, postgres=str(file)
+                )
+                print(f"index {index}, PostgreSQL: {rate / goal:.2f} of the goal; {told}")
+    await peers(folder, data, rate)
+
+
+async def peers(folder: Path, data: list[bytes], ours_all: float) -> None:
+    """The same bundles to servers that others wrote."""
+    count = sum(map(entries, data))
+    with medplum(MODULES, folder / "medplum.log") as url:
+        found = await ingest(url, PEER_HEADERS, data)
+        print(
+            f"ours, all parameters / Medplum in memory: {ours_all / (count / found.elapsed_s):.2f}"
+        )
+    if os.environ.get("HAPI"):
+        with hapi(folder / "hapi.log") as url:
+            found = await ingest(url, PEER_HEADERS, data)
+            print(
+                f"ours, all parameters / HAPI JPA, H2: {ours_all / (count / found.elapsed_s):.2f}"
+            )
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(measure(Path(folder)))
+
+
+if __name__ == "__main__":
+    main()

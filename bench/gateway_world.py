@@ -1,0 +1,70 @@
+"""A node process and Riverside's gateway process, spoken to over HTTP like any FHIR server."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench.exchange_world import RIVERSIDE, World
+from careledger.cli.demo.processes import Processes
+from careledger.cli.smart import Session, member_client
+from careledger.fhir.synthetic.population import population
+from careledger.node.config import GATEWAY_FILE, format_toml, load_gateway
+
+FHIR_JSON = "application/fhir+json"
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Riverside's gateway, and a signed-in system of its own."""
+
+    url: str
+    headers: dict[str, str]
+    process: int
+    """Its process id."""
+
+    @property
+    def private_mb(self) -> float:
+        """Memory that is the process's own (RssAnon), in MB."""
+        status = Path(f"/proc/{self.process}/status").read_text()
+        (line,) = (one for one in status.splitlines() if one.startswith("RssAnon"))
+        return int(line.split()[1]) / 1e3
+
+
+@asynccontextmanager
+async def gateway(folder: Path, port: int, **settings: object) -> AsyncIterator[Gateway]:
+    """Node and gateway on ports from `port` on, `settings` in gateway.toml."""
+    world = World.found(folder / "net", port)
+    network, home = world.network, world.network.home(RIVERSIDE)
+    config = msgspec.structs.replace(load_gateway(home), **settings)
+    (home / GATEWAY_FILE).write_text(format_toml(config))
+    with Processes(folder / "logs") as processes:
+        processes.start("node", "node", "run", str(network.node_home))
+        await processes.wait_until_up({"node": f"{network.node_url}/v1/health"}, network.chain)
+        processes.start("riverside", "gateway", "run", str(home))
+        address = network.gateways[RIVERSIDE]
+        await processes.wait_until_up({"riverside": f"{address}/health"}, network.chain)
+        async with Session(member_client(home, "HOPERAT", "system/*.cruds")) as session:
+            token = await session.token()
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": FHIR_JSON,
+            "Accept": FHIR_JSON,
+        }
+        yield Gateway(f"{address}/fhir", headers, processes.id_of("riverside"))
+
+
+def bundles(patients: int, seed: int = 1) -> list[bytes]:
+    """Transaction bundles of the project's own population, directories first."""
+    return [one.body for one in population(seed, patients) if one.organisation == RIVERSIDE]
+
+
+def entries(bundle: bytes) -> int:
+    """How many resources a bundle brings."""
+    return len(msgspec.json.decode(bundle, type=_Bundle).entry)
+
+
+class _Bundle(msgspec.Struct):
+    entry: list[msgspec.Raw]
