@@ -340,7 +340,7 @@ def in_postgres(conninfo: str | None) -> None:
 
 @asynccontextmanager
 async def gateway(
-    world: World, member: MemberId, upstream: Upstream | None = None
+    world: World, member: MemberId, upstream: Upstream | None = None, *, shadow: bool = False
 ) -> AsyncIterator[Exchange]:
     """One organisation's gateway process, in front of the FHIR server `upstream`, if any."""
     folder = world.folder / member
@@ -359,7 +359,9 @@ async def gateway(
             ledger=world.engine,
             clock=world.clock,
         )
-        exchange = Exchange(organisation, folder, world.transport, upstream=upstream)
+        exchange = Exchange(
+            organisation, folder, world.transport, upstream=upstream, shadow=shadow
+        )
         world.exchanges[member] = exchange
         await exchange.start()
         try:

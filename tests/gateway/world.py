@@ -183,7 +183,9 @@ class World(base.World):
 
 
 @asynccontextmanager
-async def world(folder: Path, upstream: Upstream | None = None) -> AsyncIterator[World]:
+async def world(
+    folder: Path, upstream: Upstream | None = None, *, shadow: bool = False
+) -> AsyncIterator[World]:
     """Both gateways are open; Ana's record is at Riverside, and she is known at Lakeview.
 
     Riverside's stands in front of the FHIR server `upstream`, if there is one.
@@ -196,7 +198,8 @@ async def world(folder: Path, upstream: Upstream | None = None) -> AsyncIterator
         made.append(here)
         for member in (RIVERSIDE, LAKEVIEW):
             before = upstream if member == RIVERSIDE else None
-            exchange = await stack.enter_async_context(base.gateway(here, member, before))
+            opened = base.gateway(here, member, before, shadow=shadow and before is not None)
+            exchange = await stack.enter_async_context(opened)
             url = f"http://{member}.test"
             client = httpx2.AsyncClient(
                 transport=httpx2.ASGITransport(gateway_app(exchange, url, "http://127.0.0.1:7410")),
@@ -216,11 +219,13 @@ async def world(folder: Path, upstream: Upstream | None = None) -> AsyncIterator
         yield here
 
 
-def tell(folder: Path, story: Story, upstream: Upstream | None = None) -> None:
+def tell(
+    folder: Path, story: Story, upstream: Upstream | None = None, *, shadow: bool = False
+) -> None:
     """Play a story."""
 
     async def play() -> None:
-        async with world(folder, upstream) as here:
+        async with world(folder, upstream, shadow=shadow) as here:
             await story(here)
 
     asyncio.run(asyncio.wait_for(play(), 60))

@@ -29,6 +29,7 @@ from careledger.exchange.permits import Permits
 from careledger.exchange.reach import Reach
 from careledger.exchange.transport import Transport
 from careledger.exchange.upstream.settings import Upstream
+from careledger.exchange.upstream.shadow import Shadow
 from careledger.exchange.upstream.side import UpstreamSide
 from careledger.ledger.errors import LedgerError, Unavailable
 from careledger.mechanisms.terms import Action
@@ -52,20 +53,27 @@ class Exchange:
         executor: Executor | None = None,
         deadlines: Deadlines | None = None,
         upstream: Upstream | None = None,
+        shadow: bool = False,
     ) -> None:
         """Put the parts together; `executor` checks bundles, in another process if it is one.
 
         `deadlines` are those of questions to many organisations at once. `upstream` is the
-        organisation's own FHIR server, if bodies stay there.
+        organisation's own FHIR server, if bodies stay there; `shadow`: watch what it answers.
         """
         cabinets = [
             Cabinet(
                 SqliteRows(folder / f"{name}.sqlite", SCHEMA),
                 organisation.keystore,
                 organisation.member,
-                lazily=name == "journal",
+                lazily=name in {"journal", "shadow"},
             )
-            for name in ("mailbox", "journal", "acknowledgements", "sign-ins")
+            for name in (
+                "mailbox",
+                "journal",
+                "acknowledgements",
+                "sign-ins",
+                *(("shadow",) if shadow else ()),
+            )
         ]
         self.organisation, self._cabinets = organisation, cabinets
         self.mailbox = Mailbox(organisation, cabinets[0])
@@ -84,6 +92,8 @@ class Exchange:
         self.requester = Requester(organisation, self.mailbox, self.acknowledgements, transport)
         self.partners = Partners(organisation, self.mailbox, self.journal, self._bodies)
         self._permits = Permits(organisation, self.mailbox)
+        self.shadow = Shadow(organisation, self._permits, cabinets[-1]) if shadow else None
+        """What the policy would have refused, where it refuses nothing."""
         self.federation = Federation(
             organisation, self.mailbox, self.requester, self.reach, deadlines
         )

@@ -23,6 +23,7 @@ from careledger.gateway import (
     fhir_summary,
     fhir_validate,
     fhir_write,
+    shadow,
 )
 from careledger.gateway.auth_id_token import IdTokens
 from careledger.gateway.auth_memory import Shelf
@@ -59,6 +60,7 @@ def gateway_app(
         *auth_launches.routes(services),
         *exchange_routes.routes(services),
         *desk.routes(services),
+        *shadow.routes(services),
         *fhir_capability.routes(services),
         *fhir_federated.routes(services),
         *fhir_remote.routes(services),

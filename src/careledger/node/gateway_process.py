@@ -108,6 +108,7 @@ async def open_gateway(
             transport,
             executor=executor,
             upstream=upstream,
+            shadow=config.shadow,
             deadlines=Deadlines(
                 source_s=config.federated_source_s, total_s=config.federated_total_s
             ),

@@ -100,9 +100,15 @@ class UpstreamClient:
         *,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        as_it_is: bool = False,
     ) -> Answer:
-        """Send one request, and read the whole answer; see `get`."""
-        with self.stream(method, path, parameters, body=body, headers=headers) as answer:
+        """Send one request, and read the whole answer; see `get`.
+
+        `as_it_is`: whatever the status, it is an answer.
+        """
+        with self.stream(
+            method, path, parameters, body=body, headers=headers, as_it_is=as_it_is
+        ) as answer:
             data = bytearray()
             end = time.monotonic() + self._within_s
             for piece in answer.iter_bytes():
@@ -122,6 +128,7 @@ class UpstreamClient:
         *,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        as_it_is: bool = False,
     ) -> Iterator[httpx2.Response]:
         """Send one request, for whoever reads the answer piece by piece; see `get`."""
         said = dict(headers or {})
@@ -133,7 +140,8 @@ class UpstreamClient:
             with self._client.stream(
                 method, self.url(path), params=list(parameters) or None, content=body, headers=said
             ) as answer:
-                self._check(answer.status_code)
+                if not as_it_is:
+                    self._check(answer.status_code)
                 self.date = self.date or answer.headers.get("date")
                 yield answer
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:

@@ -23,7 +23,8 @@ from careledger.vault.deposit import DIRECTORY_TYPES, Arrival
 from careledger.vault.objects import DIRECTORY, PatientRef
 from careledger.vault.vault import Vault
 
-_NOBODY: Final = PatientRef(b"")
+NOBODY: Final = PatientRef(b"")
+"""Whose a resource is that is of no patient here, and not of the directory either."""
 
 
 @dataclass(slots=True)
@@ -144,7 +145,7 @@ class Intake:
                 return None
             tally.moved += 1
             return _deletion(body.name, before)
-        if patient == _NOBODY:
+        if patient == NOBODY:
             tally.left_out += 1
             return None
         if before is not None and before.same:
@@ -170,7 +171,7 @@ def owner_of(vault: Vault, facts: Facts) -> PatientRef | None:
         ref = vault.patient(local)
         if ref is not None:
             return ref
-    return None if facts.type in DIRECTORY_TYPES and not facts.patients else _NOBODY
+    return None if facts.type in DIRECTORY_TYPES and not facts.patients else NOBODY
 
 
 def _deletion(name: Name, standing: Standing) -> Arrival:
