@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from time import perf_counter
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from careledger.fhir.errors import BadParameterValue, UnknownParameter
 from careledger.fhir.search.engine import Page, every, run
-from careledger.fhir.search.graph import Graph, Node
+from careledger.fhir.search.graph import Graph, Node, Test
 from careledger.fhir.search.parse import parse
 from careledger.fhir.search.query import Pair, Position
 from careledger.fhir.search.table import ALL
@@ -103,45 +104,6 @@ def test_what_is_found(type_: str | None, params: str, found: list[str]) -> None
     assert page.total == len(found)
 
 
-@pytest.mark.parametrize(
-    ("params", "included"),
-    [
-        ([("_include", "Observation:subject")], ["Patient/ana"]),
-        ([("_include", "Observation:subject:Group")], []),
-        ([("_include", "Observation:performer")], []),
-        ([("_include", "*")], ["Patient/ana"]),
-        ([("_include", "Encounter:subject")], []),
-        ([("_include", "Observation:*")], ["Patient/ana"]),
-        ([("_include", "Observation:subject"), ("_include", "Patient:organization")],
-         ["Patient/ana"]),
-        ([("_include", "Observation:subject"), ("_include:iterate", "Patient:organization")],
-         ["Patient/ana", "Organization/north"]),
-        ([("_include", "Observation:subject"), ("_include:iterate", "Patient:organization"),
-          ("_include:iterate", "Organization:partof")],
-         ["Patient/ana", "Organization/north", "Organization/south"]),
-        ([("_revinclude", "Provenance:target")], ["Provenance/s1"]),
-        ([("_revinclude", "Provenance:target:Patient")], []),
-        ([("_revinclude", "*")], ["Provenance/s1"]),
-        ([("_revinclude", "Provenance:target"), ("_include:iterate", "Provenance:agent")],
-         ["Provenance/s1", "Organization/north"]),
-    ],
-)  # fmt: skip
-def test_what_goes_with_it(params: list[Pair], included: list[str]) -> None:
-    page = ask(SMALL, "Observation", ("_id", "w1"), *params)
-    assert names(page.matches) == ["Observation/w1"]
-    assert names(page.included) == included
-    assert page.total == 1
-    assert not page.issues
-
-
-def test_includes_end_at_a_bound_and_say_so() -> None:
-    """And on the way they never come twice, nor as what was matched."""
-    many = [WEIGHT | {"id": f"w{number}"} for number in range(1_100)]
-    page = ask(world_of([ANA, *many]), "Patient", ("_revinclude", "Observation:patient"))
-    assert len(set(names(page.included))) == len(page.included) == 1_000
-    assert [issue.code for issue in page.issues] == ["too-costly"]
-
-
 def test_counting_alone() -> None:
     for params in (
         [("_summary", "count")],
@@ -187,6 +149,24 @@ def test_orders(sort: str, order: str) -> None:
         ids, after = ids + page.matches[0].id, page.after
     assert ids == order
     assert after is None
+
+
+class _ById(World):
+    def of_type(self, type_: str | None, patients: frozenset[str] | None, test: Test) -> NoReturn:
+        raise AssertionError("nothing but what was named may be looked at")
+
+
+def test_what_is_named_is_fetched() -> None:
+    """Without a look at anything else, also at the far end of a chain."""
+    graph = _ById(SMALL.nodes.values())
+    assert names(ask(graph, "Observation", ("_id", "w1,w2")).matches) == ["Observation/w1"]
+    assert names(ask(graph, "Organization", ("_id", "north,south")).matches) == [
+        "Organization/south",
+        "Organization/north",
+    ]
+    both = [("_id", "w1"), ("subject:Patient._id", "ana"), ("status", "final")]
+    assert ask(graph, "Observation", *both).total == 1
+    assert ask(graph, "Observation", *both, ("_id", "w2")).total == 0
 
 
 def test_a_position_of_another_order_is_refused() -> None:

@@ -25,6 +25,7 @@ from careledger.fhir.search.query import (
     InCompartment,
     Position,
     Search,
+    TokenOperand,
 )
 from careledger.fhir.search.sorting import Comparable, Order
 from careledger.fhir.terminology import Terminology
@@ -32,6 +33,9 @@ from careledger.fhir.terminology import Terminology
 DEFAULT_COUNT: Final = 100
 FAR_FIRST: Final = 8
 """Up to so many types at the far end of a chain, they are searched before the near end is."""
+
+BY_ID: Final = 100
+"""Up to so many resources that are named are fetched one by one."""
 
 _WHOSE: Final = frozenset({"patient", "subject"})
 
@@ -133,7 +137,13 @@ class _Run:
                 test, patients = self._chain(condition, type_, patients)
                 linked.append(test)
         further = _all(linked)
-        for node in self._graph.of_type(type_, patients, local):
+        ids = None if type_ is None else _ids(conditions)
+        if type_ is None or ids is None:
+            found = self._graph.of_type(type_, patients, local)
+        else:
+            got = (self._graph.get(type_, one) for one in ids)
+            found = (node for node in got if node is not None and local(node))
+        for node in found:
             if further(node):
                 yield node
 
@@ -214,6 +224,15 @@ class _Run:
             )
         names = self._sources[asked]
         return lambda node: (node.type, node.id) in names
+
+
+def _ids(conditions: Sequence[Condition]) -> tuple[str, ...] | None:
+    """Ids of the only resources that can match; None if none are named, or too many."""
+    for one in conditions:
+        if isinstance(one, Criterion) and one.code == "_id" and not one.modifier:
+            ids = {o.code: None for o in one.operands if isinstance(o, TokenOperand) and o.code}
+            return tuple(ids) if len(ids) <= BY_ID else None
+    return None
 
 
 def _leads_to(code: str, ends: frozenset[Name]) -> Test:
