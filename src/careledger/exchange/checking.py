@@ -11,12 +11,12 @@ from typing import Final
 import msgspec
 
 from careledger.exchange.plan import Plan, Planned
-from careledger.fhir.bundle import is_open, open_references
+from careledger.fhir.bundle import is_open
 from careledger.fhir.errors import DanglingReference, FhirError, WrongType
 from careledger.fhir.index import Facts, extract
 from careledger.fhir.patch.fhirpath_patch import fhirpath_patched
 from careledger.fhir.patch.json_patch import json_patched
-from careledger.fhir.references import id_in, references, resolve_references, with_id
+from careledger.fhir.references import id_in, resolved, with_id
 from careledger.fhir.resource import Resource, parse_resource
 
 _LOCAL: Final = regex(r"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
@@ -86,8 +86,8 @@ def _check(one: Planned, plan: Plan, own: frozenset[str]) -> Checked:
     mapping = plan.mapping
     if any(reference not in mapping for reference in one.entry.references):
         raise DanglingReference("references that lead to exactly one resource")
-    raw = resolve_references(_written(one), mapping)
-    if one.entry.patch is not None and any(map(is_open, open_references(raw))):
+    raw, refers = resolved(_written(one), mapping)
+    if one.entry.patch is not None and any(map(is_open, refers)):
         raise DanglingReference("references that lead to exactly one resource")
     is_named = one.entry.condition is None or id_in(raw) is not None
     if one.entry.method == "POST" or not is_named:
@@ -95,8 +95,8 @@ def _check(one: Planned, plan: Plan, own: frozenset[str]) -> Checked:
     resource = parse_resource(raw)
     if (resource.type, resource.id) != (one.entry.type, one.id):
         raise WrongType("the id that its request names", f"{resource.type}.id")  # R4 3.1.0.3
-    refers = (_LOCAL.fullmatch(reference) for reference in references(resource.raw))
-    outside = {match[1] for match in refers if match is not None} - own
+    local = map(_LOCAL.fullmatch, refers)
+    outside = {match[1] for match in local if match is not None} - own
     facts = extract(resource, plan.indexed)
     medication = _medication(resource)
     if medication is not None and medication.startswith("#"):

@@ -52,14 +52,22 @@ def references(data: bytes) -> list[str]:
 
 def resolve_references(raw: bytes, mapping: Mapping[str, str]) -> bytes:
     """Replace the value of each `reference` member that is in `mapping`; no other byte changes."""
+    return resolved(raw, mapping)[0]
+
+
+def resolved(raw: bytes, mapping: Mapping[str, str]) -> tuple[bytes, list[str]]:
+    """Like `resolve_references`, with what `references` then returns."""
     pieces = _pieces(raw)
+    texts = list[str]()
     changed = False
     for index in range(2, len(pieces), 3):
-        new = mapping.get(_text(pieces[index]))
+        text = _text(pieces[index])
+        new = mapping.get(text)
         if new is not None:
             pieces[index] = msgspec.json.encode(new)[1:-1]
             changed = True
-    return b"".join(pieces) if changed else raw
+        texts.append(text if new is None else new)
+    return b"".join(pieces) if changed else raw, texts
 
 
 def with_id(raw: bytes, id_: str) -> bytes:
