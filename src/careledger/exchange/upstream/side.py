@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,9 @@ from careledger.exchange.upstream.sync import Sync
 from careledger.ledger.errors import LedgerError
 
 POSITION_FILE: Final = "upstream.json"
+PATIENT_S: Final = 60.0
+"""How long that server may take while nobody waits for it."""
+
 AGAIN_S: Final = 5.0
 """How long after a failure it is tried again."""
 
@@ -38,7 +42,8 @@ class UpstreamSide:
         self.intake = Intake(organisation, wake)
         self.bodies = UpstreamBodies(organisation, self.client, self.intake)
         self.deposit = UpstreamDeposit(organisation, self.client, self.intake)
-        self.sync = Sync(organisation, self.client, self.intake, folder / POSITION_FILE)
+        self._patient = UpstreamClient(replace(upstream, timeout_s=PATIENT_S))
+        self.sync = Sync(organisation, self._patient, self.intake, folder / POSITION_FILE)
 
     async def follow(self) -> None:
         """Read all that server has, and then what changes, for ever."""
@@ -56,3 +61,4 @@ class UpstreamSide:
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
+        self._patient.close()
