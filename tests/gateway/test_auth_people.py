@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import httpx2
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from tests.exchange.world import BEN_MRN, bundle, patient
 from tests.gateway.apps import BASE, FHIR_URL, House, allow, answer_in, code_in, tell
 
 
@@ -106,6 +108,37 @@ def test_an_application_opens_from_the_chart(tmp_path: Path) -> None:
             ),
         )
         assert answer_in(answer)["error"] == "invalid_request"
+
+    tell(tmp_path, story)
+
+
+def test_an_encounter_comes_along_if_it_is_the_patients(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        visit = {
+            "resourceType": "Encounter",
+            "id": "visit",
+            "status": "in-progress",
+            "class": {"code": "AMB"},
+            "subject": {"reference": "Patient/MRN-000-4711"},
+        }
+        await house.world.riverside.ingestion.bundle(bundle(visit, patient(BEN_MRN, "Ode")))
+        service = await house.world.service()
+
+        async def launched(of: str) -> httpx2.Response:
+            body = {"patient": of, "encounter": "visit"}
+            made = await house.http.post("/desk/launches", json=body, headers=service)
+            scope = "launch launch/encounter patient/*.rs"
+            browser = house.browser()
+            page = await house.finn_at_consent(browser, scope=scope, launch=made.json()["launch"])
+            return page if page.is_redirect else await allow(browser, page)
+
+        tokens = (await house.trade(code_in(await launched("MRN-000-4711")))).json()
+        assert (tokens["patient"], tokens["encounter"]) == ("MRN-000-4711", "visit")
+        assert answer_in(await launched(BEN_MRN))["error"] == "access_denied"
+        alone = await house.http.post(
+            "/desk/launches", json={"encounter": "visit"}, headers=service
+        )
+        assert alone.status_code == 400
 
     tell(tmp_path, story)
 

@@ -25,6 +25,7 @@ from careledger.gateway import (
     fhir_write,
     shadow,
 )
+from careledger.gateway.auth_caller import Standings
 from careledger.gateway.auth_id_token import IdTokens
 from careledger.gateway.auth_memory import Shelf
 from careledger.gateway.auth_settings import NOBODY, SignInSettings
@@ -49,6 +50,7 @@ def gateway_app(
         tokens=Tokens(shelf),
         seen=SeenAssertions(shelf),
         id_tokens=IdTokens(exchange.sign_ins, url),
+        standings=Standings(exchange.organisation.member),
         clients=sign_in.clients,
         staff=sign_in.staff,
         provider=sign_in.provider,

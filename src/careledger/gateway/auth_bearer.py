@@ -5,7 +5,7 @@ from typing import Final
 from starlette.requests import Request
 
 from careledger.exchange.limits import Interaction
-from careledger.gateway.auth_caller import Caller, is_in_good_standing
+from careledger.gateway.auth_caller import Caller
 from careledger.gateway.outcome import Refused
 from careledger.gateway.services import GatewayServices
 from careledger.ledger.record import Instant
@@ -32,7 +32,7 @@ def caller_of(request: Request, services: GatewayServices, *, partners_too: bool
         if (
             caller is None
             or not services.vouches(caller, now.time)
-            or not is_in_good_standing(now.view, services.organisation.member, caller.identity)
+            or not services.standings.is_good(now.view, now.height, caller.identity)
             or not _is_session_open(services, caller, now.time)
         ):
             raise Refused(401, "expired", "the access token does not count any more", _BAD_TOKEN)

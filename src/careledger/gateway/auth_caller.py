@@ -115,6 +115,27 @@ def kind_of(view: View, member: MemberId, signer: SignerId) -> CallerKind | None
     return found.kind
 
 
+class Standings:
+    """Who is in good standing as of the newest block: looked up once for each block."""
+
+    def __init__(self, member: MemberId) -> None:
+        """For the doors of `member`."""
+        self._member = member
+        self._good: tuple[int, set[Identity]] = (-1, set())
+
+    def is_good(self, view: View, height: int, who: Identity) -> bool:
+        """Whether the state at `height`, which is `view`, lets `who` act."""
+        known = self._good
+        if known[0] != height:
+            known = self._good = height, set()
+        if who in known[1]:
+            return True
+        if not is_in_good_standing(view, self._member, who):
+            return False
+        known[1].add(who)
+        return True
+
+
 def is_in_good_standing(view: View, member: MemberId, who: Identity) -> bool:
     """Whether committed state still lets `who` act: key live, all concerned active, role held.
 

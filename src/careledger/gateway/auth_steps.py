@@ -55,7 +55,7 @@ class Steps:
         if sign_in.identity is None:
             staff = "staff" in client.people and services.provider is not None
             patients = "patients" in client.people and asked.launch is None
-            origin = services.provider.origin if staff and services.provider else ""
+            origin = f"https: {services.provider.origin}" if staff and services.provider else ""
             return steps.who(stage, sign_in, staff=staff, patients=patients, provider=origin)
         if sign_in.purpose is None:
             return steps.why(stage, sign_in)

@@ -6,7 +6,7 @@ from typing import Final
 
 from careledger.exchange.exchange import Exchange
 from careledger.exchange.organisation import Organisation
-from careledger.gateway.auth_caller import Caller
+from careledger.gateway.auth_caller import Caller, Standings
 from careledger.gateway.auth_files import Client, Person, Register
 from careledger.gateway.auth_flow import SignIns
 from careledger.gateway.auth_id_token import IdTokens
@@ -33,6 +33,7 @@ class GatewayServices:
     tokens: Tokens
     seen: SeenAssertions
     id_tokens: IdTokens
+    standings: Standings
     clients: Register[Client]
     staff: Register[Person]
     provider: IdentityProvider | None = None
