@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from careledger.cli.in_front import move, shadow_report, sync
+
 _HOME = click.option(
     "--home",
     required=True,
@@ -22,6 +24,10 @@ DESK_PURPOSE = "PATADMIN"
 @click.group()
 def gateway() -> None:
     """Run an organisation's gateway; work at its desk."""
+
+
+for _command in (move, shadow_report, sync):
+    gateway.add_command(_command)
 
 
 @gateway.command()
