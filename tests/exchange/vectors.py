@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from careledger.exchange.journal import Entry, Read
-from careledger.ledger.commitment import RecordName, commit
+from careledger.ledger.commitment import Batch, RecordName, commit
 from careledger.ledger.record import Digest, digest, encode
 from careledger.mechanisms.delivery import SignedTerms, TermsAcknowledged, TermsPackage
 from careledger.mechanisms.messages import (
@@ -16,6 +16,7 @@ from careledger.mechanisms.messages import (
     Refused,
     Rejected,
     Released,
+    SpoiltRecord,
     asked,
     join_parts,
     manifest,
@@ -71,6 +72,18 @@ def vectors() -> dict[str, Any]:
         as_of=1_790_000_000,
     )
     ask = Ask(request=b"signed", query=QUERY, salt=SALT)
+    tree = Batch.of(commitments)
+    spoilt = SpoiltRecord(
+        name=name,
+        commitment=commitments[0],
+        root=tree.root,
+        size=2,
+        index=0,
+        path=tree.path(0),
+        transaction=digest(b"batch"),
+        batch=3,
+        start=-86_400,
+    )
     acknowledged = TermsAcknowledged(
         consent_id=PACKAGE.consent_id,
         member="riverside",
@@ -90,6 +103,7 @@ def vectors() -> dict[str, Any]:
         "request id": request,
         "commitments": commitments,
         "manifest": manifest(SALT, request, commitments),
+        "spoilt": encode(spoilt),
         "parts": [b"", b"a", b"bc"],
         "joined": join_parts((b"", b"a", b"bc")),
         "package": encode(PACKAGE),
