@@ -159,6 +159,26 @@ def test_an_index_is_made_anew_and_goes_on_where_it_stopped(home: Path) -> None:
         assert opened.check() == []
 
 
+def test_a_change_of_mind_between_begins_anew(home: Path) -> None:
+    """What came in meanwhile was indexed otherwise, so none may be left out."""
+    assert list(reindex(home))
+    configure(home, index="small")
+    with contextlib.closing(reindex(home)) as begun:
+        assert next(begun) == (1, 3)
+        assert next(begun) == (2, 3)
+    configure(home, index="all")
+    with vault(home) as opened:
+        check_indexed(opened, load_gateway(home))
+        for local in ("ana", "ben"):
+            opened.put([arrival(opened.patient(local), observation(f"late-{local}"))], NOW)
+    configure(home, index="small")
+    assert list(reindex(home))
+    with vault(home) as opened:
+        small = {values(opened, account)[0] for account in (ANA, BEN)}
+        late = {values(opened, account)[1] for account in (ANA, BEN)}
+        assert late == small
+
+
 def test_a_new_vault_is_indexed_as_configured(network: Network) -> None:
     home = network.home("riverside")
     config = load_gateway(home)

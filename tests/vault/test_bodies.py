@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from careledger.fhir.canonical import canonical
 from careledger.fhir.index import Facts
 from careledger.ledger.commitment import Batch
 from careledger.ledger.record import TransactionId
@@ -21,7 +22,8 @@ from .world import ANA, ANA_MRN, NOW, anything, arrival, deletion, observation, 
 
 STORES = world.BOTH
 
-DATA = observation("x")
+DATA = canonical(observation("x"))
+NEWER = canonical(observation("x", value="9.9"))
 
 
 @pytest.fixture
@@ -67,12 +69,12 @@ def test_its_proof_needs_the_bytes(vault: Vault) -> None:
     with pytest.raises(Tampered):
         vault.opening(opened)
     with pytest.raises(Tampered):
-        vault.opening(replace(opened, data=DATA + b" "))
+        vault.opening(replace(opened, data=NEWER))
 
 
 def test_bytes_move_in_and_out_without_a_new_version(vault: Vault, ana: PatientRef) -> None:
-    vault.put([replace(arrival(ana, observation("x", value="9.9")), elsewhere=True)], NOW + 1)
-    newer = Body("Observation", "x", 2, observation("x", value="9.9"))
+    vault.put([replace(arrival(ana, NEWER), elsewhere=True)], NOW + 1)
+    newer = Body("Observation", "x", 2, NEWER)
     older = Body("Observation", "x", 1, DATA)
     before = vault.unbatched()
     assert vault.bring_here([older, newer]) == 2

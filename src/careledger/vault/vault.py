@@ -4,7 +4,7 @@ One process has it open; any of its threads may call. Time is passed in. `put` i
 returns, all of it or none. Absent and forbidden look alike: both are None.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 from careledger.fhir import index as fhir
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import AccountId, Digest, Instant, MemberId
-from careledger.vault.bodies import Bodies, Body, Standing
+from careledger.vault.bodies import Bodies, Body, Move, Standing
 from careledger.vault.commitments import Commitments, CommittedBatch, Pending
 from careledger.vault.deposit import Arrival, Depositor, Stored
 from careledger.vault.families import Families
@@ -24,24 +24,17 @@ from careledger.vault.opening import Opened, Opener
 from careledger.vault.patients import introduce
 from careledger.vault.reading import Reading
 from careledger.vault.registry import Registry
-from careledger.vault.reindex import Damage, Reindexer
+from careledger.vault.reindex import Reindexer
 from careledger.vault.rows import Rows, Step
-from careledger.vault.schema import (
-    CLEAR_REINDEXED,
-    INDEX_FORM,
-    INDEX_RULES,
-    MARK_BACKUP,
-    REINDEXED,
-    read_meta,
-    set_meta,
-)
+from careledger.vault.schema import MARK_BACKUP
 from careledger.vault.shredding import Shredded, Shredder
+from careledger.vault.upkeep import Upkeep
 
 INDEX_BYTES: Final = 400_000_000
 """How much memory the opened indexes may take by default, about."""
 
 
-class Vault(Registry, Reading):
+class Vault(Registry, Reading, Upkeep):
     """The vault of one custodian."""
 
     def __init__(
@@ -71,12 +64,11 @@ class Vault(Registry, Reading):
         self._indexes = Indexes(data, custodian, index_bytes)
         self._commitments = Commitments(data)
         self._depositor = Depositor(data, self._patients, self._indexes, custodian)
-        self._reindexer = Reindexer(data, self._patients, self._indexes, custodian)
+        reindexer = Reindexer(data, self._patients, self._indexes, custodian)
         self._bodies = Bodies(data, self._patients, self._indexes, self._commitments, custodian)
         opener = Opener(data, self._patients, self._indexes, self._commitments, custodian)
         Reading.__init__(self, lock, opener, Historian(data, self._patients, opener))
-        if read_meta(data, "index") != INDEX_FORM:
-            self._rebuild_all()
+        Upkeep.__init__(self, lock, data, patients, self._indexes, reindexer, self._store)
 
     # --- in ----------------------------------------------------------------------------------
 
@@ -93,7 +85,7 @@ class Vault(Registry, Reading):
         """
         with self._lock:
             deposit = self._depositor.prepare(arrivals, at, self._commitments.next_seq)
-            self._write(deposit.steps)
+            self._store(deposit.steps)
             self._commitments.next_seq += len(arrivals)
             for ref, entries in deposit.entries.items():
                 self._indexes.appended(ref, entries)
@@ -105,7 +97,8 @@ class Vault(Registry, Reading):
         Raises:
             WrongBody: not the bytes that were committed to, or no such version; nothing was done.
         """
-        return self._move(bodies, elsewhere=False)
+        with self._lock:
+            return self._moved(self._bodies.prepare(bodies, elsewhere=False))
 
     def send_away(self, bodies: Sequence[Body]) -> int:
         """Keep these bytes no longer: they are elsewhere as well. The inverse of `bring_here`.
@@ -115,7 +108,8 @@ class Vault(Registry, Reading):
         Raises:
             WrongBody: not the bytes that were committed to, or no such version; nothing was done.
         """
-        return self._move(bodies, elsewhere=True)
+        with self._lock:
+            return self._moved(self._bodies.prepare(bodies, elsewhere=True))
 
     def standing(
         self, type_: str, id_: str, data: bytes, is_known: Callable[[fhir.Facts], bool]
@@ -143,65 +137,6 @@ class Vault(Registry, Reading):
         """Whether `data`, kept elsewhere, are the bytes that `opened` was committed to with."""
         with self._lock:
             return self._bodies.matches(opened, data)
-
-    def reindex(
-        self, patient: PatientRef | None, extract: Callable[[bytes], fhir.Facts] | None = None
-    ) -> int:
-        """Rebuild an index from the sealed objects, with new facts if `extract` finds them.
-
-        Returns how many versions there are. All of it is durable, or none.
-
-        Raises:
-            Tampered: an object does not open.
-        """
-        with self._lock:
-            ref = DIRECTORY if patient is None else patient
-            steps, versions = self._reindexer.rebuild(ref, extract)
-            self._write(steps)
-            self._indexes.drop(ref)
-            return versions
-
-    def is_indexed_by(self, rules: str) -> bool:
-        """Whether every resource's facts were found by `rules`, as `reindex_all` was told last.
-
-        So they are from now on, if there is nothing here yet.
-        """
-        with self._lock:
-            known = read_meta(self._data, INDEX_RULES)
-            if known is None and not self._data.read("SELECT 1 FROM objects LIMIT 1"):
-                self._write([set_meta(INDEX_RULES, rules.encode())])
-                return True
-            return known == rules.encode()
-
-    def reindex_all(
-        self, extract: Callable[[bytes], fhir.Facts], rules: str
-    ) -> Iterator[tuple[int, int]]:
-        """Find all facts anew, patient by patient; yields how many of how many are done.
-
-        Each patient is durable before the next. Begun again with the same `rules`, it goes on
-        where it stopped.
-
-        Raises:
-            Tampered: an object does not open.
-        """
-        with self._lock:
-            refs = [DIRECTORY, *self._patients.all()]
-            done = read_meta(self._data, REINDEXED) or b""
-        begun = rules.encode() + b"\0"
-        for number, ref in enumerate(refs, start=1):
-            if begun + ref > done or not done.startswith(begun):
-                with self._lock:
-                    steps, _ = self._reindexer.rebuild(ref, extract)
-                    self._write([*steps, set_meta(REINDEXED, begun + ref)])
-                    self._indexes.drop(ref)
-            yield number, len(refs)
-        with self._lock:
-            self._write([set_meta(INDEX_RULES, rules.encode()), CLEAR_REINDEXED])
-
-    def check(self) -> list[Damage]:
-        """Open everything once and compare it with its commitment; what is wrong, if anything."""
-        with self._lock:
-            return list(self._reindexer.check())
 
     # --- commitments -------------------------------------------------------------------------
 
@@ -269,23 +204,13 @@ class Vault(Registry, Reading):
             self._data.close()
             self._keys.close()
 
-    def _move(self, bodies: Sequence[Body], *, elsewhere: bool) -> int:
-        with self._lock:
-            move = self._bodies.prepare(bodies, elsewhere=elsewhere)
-            self._write(move.steps)
-            for ref, entries in move.entries.items():
-                self._indexes.appended(ref, entries)
-            return move.moved
+    def _moved(self, move: Move) -> int:
+        self._store(move.steps)
+        for ref, entries in move.entries.items():
+            self._indexes.appended(ref, entries)
+        return move.moved
 
-    def _rebuild_all(self) -> None:
-        """Bring the indexes that an earlier release wrote to today's form; again if interrupted."""
-        held = {bytes(ref) for (ref,) in self._data.read("SELECT DISTINCT patient FROM objects")}
-        for ref in (DIRECTORY, *self._patients.all()):
-            if ref in held:
-                self._write(self._reindexer.rebuild(ref, None)[0])
-        self._data.write([set_meta("index", INDEX_FORM)])
-
-    def _write(self, steps: Sequence[Step]) -> None:
+    def _store(self, steps: Sequence[Step]) -> None:
         """Write, or else find out afterwards what is there now."""
         try:
             self._data.write(steps)
