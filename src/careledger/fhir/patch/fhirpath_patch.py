@@ -4,18 +4,23 @@ Each operation is add, insert, delete, replace or move; they are done in order, 
 """
 
 from collections.abc import Callable
-from typing import Final
-
-import msgspec
 
 from careledger.fhir.errors import BadPatch, FhirError, PatchFailed
 from careledger.fhir.patch.document import MISSING, Json, Path, at, changed, dump, load
 from careledger.fhir.patch.json_patch import MOST_OPERATIONS
-from careledger.fhir.patch.places import Found, element_of, is_choice, places
-from careledger.fhir.patch.shape import Element, Holder, elements
+from careledger.fhir.patch.parameters import (
+    VALUE,
+    element_for,
+    index_of,
+    part_of,
+    text_of,
+    type_of,
+    value_of,
+)
+from careledger.fhir.patch.places import Found, element_of, places
+from careledger.fhir.patch.shape import Element
 from careledger.fhir.resource import parse_resource
 
-_VALUE: Final = "value"
 Change = Callable[[list[Json]], list[Json]]
 
 
@@ -45,19 +50,21 @@ def _apply(document: Json, operation: Json) -> Json:
     if operation.get("name") != "operation":
         raise BadPatch("operation", "name")
     parts = {part["name"]: part for part in operation.get("part", []) if "name" in part}
-    path = _text(parts, "path")
-    match _text(parts, "type"):
+    path = text_of(parts, "path")
+    match text_of(parts, "type"):
         case "add":
-            return _add(document, _one(document, path), _text(parts, "name"), _part(parts, _VALUE))
+            return _add(
+                document, _one(document, path), text_of(parts, "name"), part_of(parts, VALUE)
+            )
         case "insert":
-            return _insert(document, path, _index(parts, "index"), _part(parts, _VALUE))
+            return _insert(document, path, index_of(parts, "index"), part_of(parts, VALUE))
         case "delete":
             found = places(path, document)
             return _delete(document, _single(found)) if found else document
         case "replace":
-            return _replace(document, _one(document, path), _part(parts, _VALUE))
+            return _replace(document, _one(document, path), part_of(parts, VALUE))
         case "move":
-            return _move(document, path, _index(parts, "source"), _index(parts, "destination"))
+            return _move(document, path, index_of(parts, "source"), index_of(parts, "destination"))
         case _:
             raise BadPatch("add, insert, delete, replace or move", "type")
 
@@ -68,8 +75,8 @@ def _apply(document: Json, operation: Json) -> Json:
 def _add(document: Json, target: Found, name: str, part: Json) -> Json:
     if target.holder is None:
         raise PatchFailed("an element that has elements", "path")
-    element = _element(target.holder, name, part)
-    value = _value(part, element)
+    element = element_for(target.holder, name, part)
+    value = value_of(part, element)
 
     def add(holder: Json) -> Json:
         there = holder.get(element.name, MISSING)
@@ -85,7 +92,7 @@ def _add(document: Json, target: Found, name: str, part: Json) -> Json:
 
 def _insert(document: Json, path: str, index: int, part: Json) -> Json:
     way, name, element = _list(document, path)
-    value = _value(part, element)
+    value = value_of(part, element)
 
     def insert(some: list[Json], new: Json) -> list[Json]:
         if index > len(some):
@@ -156,13 +163,13 @@ def _replace(document: Json, target: Found, part: Json) -> Json:
         raise PatchFailed("an element of the resource", "path")
     if isinstance(last, int):
         holder = target.holder
-        value = _value(part, Element(str(way[-1]), repeats=True, holder=holder))
+        value = value_of(part, Element(str(way[-1]), repeats=True, holder=holder))
         return changed(document, target.path or (), lambda _: value)
     owner = _holder_of(document, tuple(way))
-    element = _other_choice(owner, last, _type_of(part)) or element_of(owner, last)
+    element = _other_choice(owner, last, type_of(part)) or element_of(owner, last)
     if element is None:
         raise PatchFailed("an element of R4", "path")
-    value = _value(part, element)
+    value = value_of(part, element)
 
     def replace(holder: Json) -> Json:
         kept = {name: one for name, one in holder.items() if name != last}
@@ -238,65 +245,3 @@ def _other_choice(owner: Found, name: str, type_: str) -> Element | None:
     bases = (name[:place] for place, letter in enumerate(name) if letter.isupper())
     others = (element_of(owner, base + type_) for base in bases if type_)
     return next((one for one in others if one is not None), None)
-
-
-# --- values --------------------------------------------------------------------------------------
-
-
-def _element(holder: Holder | None, name: str, part: Json) -> Element:
-    """The element of that name; of a choice, the one whose type the value has."""
-    known = {} if holder is None else elements(holder)
-    typed = name + _type_of(part)
-    for full in (name, typed):
-        if full in known and (full == name or is_choice(name, full)):
-            return known[full]
-    raise PatchFailed("an element of R4, and a value of its type", "name")
-
-
-def _type_of(part: Json) -> str:
-    return next((name.removeprefix(_VALUE) for name in part if _is_value(name)), "")
-
-
-def _is_value(name: str) -> bool:
-    return name.startswith(_VALUE) and name != _VALUE
-
-
-def _value(part: Json, element: Element) -> Json:
-    """What a parameter says: `value[x]`, a resource, or elements by name for a type without one."""
-    for name, value in part.items():
-        if _is_value(name) or name == "resource":
-            return value
-    if element.holder is None or "part" not in part:
-        raise BadPatch("a value", _VALUE)
-    made: dict[str, Json] = {}
-    for inner in part["part"]:
-        one = _element(element.holder, inner.get("name", ""), inner)
-        value = _value(inner, one)
-        if one.repeats:
-            made.setdefault(one.name, []).append(value)
-        elif one.name in made:
-            raise BadPatch("an element once", _VALUE)
-        else:
-            made[one.name] = value
-    return made
-
-
-def _part(parts: dict[str, Json], name: str) -> Json:
-    if name not in parts:
-        raise BadPatch(f"a part {name}", "part")
-    return parts[name]
-
-
-def _text(parts: dict[str, Json], name: str) -> str:
-    found = [value for key, value in _part(parts, name).items() if _is_value(key)]
-    if len(found) != 1 or not isinstance(found[0], str):
-        raise BadPatch("a string or code", name)
-    return found[0]
-
-
-def _index(parts: dict[str, Json], name: str) -> int:
-    number = _part(parts, name).get("valueInteger")
-    text = bytes(number).decode() if isinstance(number, msgspec.Raw) else ""
-    if not text.isdigit():
-        raise BadPatch("a whole number, not negative", name)
-    return int(text)
