@@ -33,6 +33,11 @@ RESOURCES = (
     .filter(lambda one: one is not None and isinstance(one.get("meta", {}), dict))
 )
 
+USUAL = st.tuples(METAS, RESOURCES).map(
+    lambda pair: {"resourceType": "Basic", "id": "a", "meta": pair[0]} | pair[1]
+)
+"""As nearly every resource begins."""
+
 
 def read(data: bytes) -> Any:
     """JSON with its numbers as written."""
@@ -46,7 +51,7 @@ def expected(data: bytes, version: int) -> Any:
 
 
 @given(
-    resource=RESOURCES,
+    resource=RESOURCES | USUAL,
     version=st.integers(1, 10**9),
     ascii_only=st.booleans(),
     indent=st.sampled_from((None, 2)),

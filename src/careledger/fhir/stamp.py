@@ -10,8 +10,19 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-_TOKEN: Final = regex(rb'"(?:[^"\\]|\\.)*"|[{}\[\],]')
-_VALUE: Final = regex(rb'[\s:]*("(?:[^"\\]|\\.)*"|[{\[]|[^\s,}\]]+)')
+_STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_NAME: Final = regex(rb'[\s,]*+"([^"\\]*+(?:\\.[^"\\]*+)*+)"[\s:]*+')
+_USUAL: Final = regex(
+    rb'\s*+\{\s*+"resourceType"\s*+:\s*+"[A-Za-z]++"\s*+,\s*+'
+    rb'(?:"id"\s*+:\s*+"[^"\\]*+"\s*+,\s*+)?+"meta"\s*+:\s*+(?=\{)'
+)
+"""How nearly every resource begins."""
+
+_CLOSED: Final = regex(rb"\s*+\}")
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TOKEN: Final = regex(_STRING + rb"|[{}\[\],]")
+_BRACKET: Final = regex(rb"[^{}\[\]\"]*+(?:" + _STRING + rb"[^{}\[\]\"]*+)*+([{}\[\]])")
+_VALUE: Final = regex(rb"[\s:]*+(" + _STRING + rb"|[{\[]|[^\s,}\]]++)")
 _OPENING, _CLOSING, _COMMA = b"{[", b"}]", b","
 
 
@@ -34,7 +45,10 @@ def stamped(data: bytes, version: int, stored: str) -> bytes:
         return _inserted(data, data.index(b"{") + 1, b'"meta":' + fresh)
     parts, at = list[bytes](), meta.start
     missing = dict(values)
-    for member in _members(data, meta.start):
+    written = data[meta.start : meta.end]
+    if not any(word in written for word in (b"versionId", b"lastUpdated", b"\\u")):
+        return _inserted(data, meta.start + 1, _written(values))
+    for member in _members(data, meta.start, meta.end):
         if member.name in values:
             parts += data[at : member.start], values[member.name]
             at = member.end
@@ -45,21 +59,42 @@ def stamped(data: bytes, version: int, stored: str) -> bytes:
 
 def _meta(data: bytes) -> _Member | None:
     """The last `meta` of the outermost object, as every reader of JSON takes it."""
-    count = data.count(b'"meta"')
-    is_plain = b"\\u" not in data
-    if is_plain and not count:
-        return None
+    if b"\\u" not in data:
+        count = data.count(b'"meta"')
+        usual = _USUAL.match(data) if count == 1 else None
+        if usual is not None:
+            return _Member("meta", usual.end(), _end(data, usual.end()))
+        if not count:
+            return None
     found = None
-    for member in _members(data, data.index(b"{")):
+    for member in _members(data, data.index(b"{"), len(data)):
         if member.name == "meta":
             found = member
-            if is_plain and count == 1:
-                break
     return found
 
 
-def _members(data: bytes, start: int) -> Iterator[_Member]:
-    """The members of the object that begins at `start`."""
+def _members(data: bytes, start: int, end: int) -> list[_Member]:
+    """The members of the object that begins at `start` and lies before `end`."""
+    quick = _measured(data, start, _MEMBERS.decode(data[start:end]))
+    return list(_scanned(data, start)) if quick is None else quick
+
+
+def _measured(data: bytes, start: int, values: dict[str, msgspec.Raw]) -> list[_Member] | None:
+    """Where members are, by the lengths of their values; None if a name is there twice."""
+    found, at = list[_Member](), start + 1
+    for name, value in values.items():
+        head = _NAME.match(data, at)
+        if head is None or _plain(head[1]) != name:
+            return None
+        begin, at = head.end(), head.end() + len(bytes(value))
+        if data[begin:at] != bytes(value):
+            return None
+        found.append(_Member(name, begin, at))
+    return found if _CLOSED.match(data, at) else None
+
+
+def _scanned(data: bytes, start: int) -> Iterator[_Member]:
+    """The same by looking at every token."""
     at = start + 1
     while True:
         token = _TOKEN.search(data, at)
@@ -68,26 +103,22 @@ def _members(data: bytes, start: int) -> Iterator[_Member]:
         if token[0] == _COMMA:
             at = token.end()
             continue
-        name = token[0][1:-1]
         value = _VALUE.match(data, token.end())
         if value is None:
             return
         begin = value.start(1)
         at = _end(data, begin) if value[1] in _OPENING else value.end()
-        yield _Member(_plain(name), begin, at)
+        yield _Member(_plain(token[0][1:-1]), begin, at)
 
 
 def _end(data: bytes, start: int) -> int:
     """Where the object or array that begins at `start` ends."""
-    depth = 0
-    for token in _TOKEN.finditer(data, start):
-        first = token[0]
-        if first in _OPENING:
-            depth += 1
-        elif first in _CLOSING:
-            depth -= 1
-            if not depth:
-                return token.end()
+    depth, at = 0, start
+    while (bracket := _BRACKET.match(data, at)) is not None:
+        at = bracket.end()
+        depth += 1 if bracket[1] in _OPENING else -1
+        if not depth:
+            return at
     return len(data)
 
 
