@@ -1,5 +1,6 @@
 """Conditional operations: what matches decides; what is withheld neither matches nor is there."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -248,5 +249,34 @@ def test_versions_and_times_that_a_client_sends_are_ignored(tmp_path: Path) -> N
         assert (said["versionId"], said["source"]) == ("2", "urn:x")
         assert said["lastUpdated"] > "2020"
         assert (await client.get("/fhir/Observation/o1", headers=headers)).content == answer.content
+
+    tell(tmp_path, story)
+
+
+def test_at_the_same_time(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        client = world.at_riverside
+        headers = await world.service() | {"content-type": FHIR}
+        once = headers | {"if-none-exist": f"identifier={LAB}|once"}
+        creates = (
+            client.post("/fhir/Observation", json=labelled(None, "once"), headers=once)
+            for _ in range(5)
+        )
+        answers = await asyncio.gather(*creates)
+        assert sorted(one.status_code for one in answers) == [200, 200, 200, 200, 201]
+        places = {one.headers["location"].partition("/_history")[0] for one in answers}
+        assert len(places) == 1
+        url, body = "/fhir/Observation/o1", observation("o1")
+        same = headers | {"if-match": 'W/"1"'}
+        racing = await asyncio.gather(*(client.put(url, json=body, headers=same) for _ in range(4)))
+        assert sorted(one.status_code for one in racing) == [200, 412, 412, 412]
+        free = await asyncio.gather(
+            *(client.put(url, json=observation("o1", value=n), headers=headers) for n in range(4))
+        )
+        kept = {one.headers["etag"]: one.json()["valueQuantity"]["value"] for one in free}
+        assert set(kept) == {f'W/"{number}"' for number in range(3, 7)}
+        for tag, value in kept.items():
+            version = await client.get(f"{url}/_history/{tag[3:-1]}", headers=headers)
+            assert version.json()["valueQuantity"]["value"] == value
 
     tell(tmp_path, story)
