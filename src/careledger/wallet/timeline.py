@@ -96,6 +96,16 @@ async def read_timeline(
         told(member)
     turn = asyncio.Semaphore(AT_ONCE)
     heard = await asyncio.gather(*(_ask(wallet, one, within_s, turn) for one in asked))
+    return await judged(wallet, heard)
+
+
+async def judged(wallet: Wallet, heard: Sequence[Heard | Source]) -> Timeline:
+    """Hold answers against the ledger, mark what is in them, and confirm those that are true.
+
+    Raises:
+        ProofError: the node shows a ledger that does not hold.
+        Unavailable: the node does not answer.
+    """
     answers = [one for one in heard if isinstance(one, Heard)]
     disclosed = await disclosures(wallet, answers)
     proofs = await _proofs(wallet, answers)
