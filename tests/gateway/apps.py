@@ -7,7 +7,9 @@ import base64
 import hashlib
 import json
 import re
+import tempfile
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,7 +22,7 @@ from careledger.gateway.auth_files import clients_in, staff_in
 from careledger.gateway.auth_provider import IdentityProvider, ProviderSettings
 from careledger.gateway.auth_settings import SignInSettings
 from careledger.gateway.idp.app import provider_app
-from careledger.gateway.idp.folder import add_user, create, open_folder
+from careledger.gateway.idp.folder import USERS, add_user, create, open_folder
 from tests.exchange.world import ANA, DR_FINN, RIVERSIDE
 from tests.gateway import world as base
 from tests.gateway.world import World
@@ -100,6 +102,17 @@ def app_key(name: str) -> ECKey:
     return ECKey.import_key(ec.derive_private_key(number, ec.SECP256R1()), {"kid": name})
 
 
+@cache
+def _users() -> bytes:
+    """The provider's file of people; hashing passwords takes long on purpose."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / USERS).touch()
+        for subject, password in PASSWORDS.items():
+            add_user(folder, subject, password)
+        return (folder / USERS).read_bytes()
+
+
 class Browser:
     """A person's browser: keeps cookies, follows redirects inside the house, fills in forms."""
 
@@ -167,8 +180,7 @@ class House:
             keys = {"keys": [app_key(name).as_dict(private=False)]}
             (folder / f"{name}.json").write_text(json.dumps(keys))
         create(folder / "idp", BASE, "127.0.0.1", 7450)
-        for name, password in PASSWORDS.items():
-            add_user(folder / "idp", name, password)
+        (folder / "idp" / USERS).write_bytes(_users())
         opened = open_folder(folder / "idp")
         idp = httpx2.ASGITransport(provider_app(opened, world.clock))
         self.idp_http = httpx2.AsyncClient(transport=idp)

@@ -213,6 +213,23 @@ def test_the_picker_finds_only_whom_the_person_may_see(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+def test_the_picker_finds_by_name_birth_date_and_number(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        browser = house.browser()
+        await browser.open(f"{BASE}/auth/authorize", **house.request())
+        await browser.send(step="staff")
+        await browser.send(subject="finn", password="correct horse")
+        await browser.send(purpose="TREAT")
+        for text in ("rivera", "Ana", "ana rivera", "1984-03-07", "mrn-000-4711", "quill"):
+            page = await browser.send(text=text)
+            assert "Ana Rivera-Quill" in page.text, text
+        for text in ("ivera", "1984-03-08", "MRN-000", "Ben", "%", "  "):
+            page = await browser.send(text=text)
+            assert "Ana Rivera-Quill" not in page.text, text
+
+    tell(tmp_path, story)
+
+
 def test_the_purpose_may_come_along_and_is_never_assumed(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         browser = house.browser()

@@ -17,6 +17,7 @@ MOST: Final = 20
 SHORTEST: Final = 2
 
 _DATE: Final = regex(r"[12][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
+_BETWEEN: Final = regex(r"[\s\-]+")
 _NAMES: Final = ("name", "family", "given", "phonetic")
 
 
@@ -28,7 +29,7 @@ class PatientPicker:
         self._exchange = exchange
 
     def search(self, asker: Asker, text: str) -> list[Choice]:
-        """Patients by the beginning of a name, by birth date, or by a whole identifier."""
+        """Patients by the beginnings of their names, by birth date, or by a whole identifier."""
         wanted = text.strip().casefold()
         if len(wanted) < SHORTEST:
             return []
@@ -68,13 +69,9 @@ def _is_named(node: Node, wanted: str) -> bool:
     if _DATE.fullmatch(wanted):
         return span(wanted) in values.dates.get("birthdate", ())
     names = (text for name in _NAMES for text in values.strings.get(name, ()))
-    return any(word.startswith(wanted) for text in names for word in _starts(text.casefold()))
-
-
-def _starts(text: str) -> list[str]:
-    """A name from each of its words on."""
-    words = text.split()
-    return [" ".join(words[number:]) for number in range(len(words))]
+    words = {word for text in names for word in _BETWEEN.split(text.casefold())}
+    asked = [word for word in _BETWEEN.split(wanted) if word]
+    return bool(asked) and all(any(word.startswith(one) for word in words) for one in asked)
 
 
 def _choices(reach: Reach, node: Node) -> list[Choice]:
