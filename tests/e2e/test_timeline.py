@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from careledger.cli.main import main
 from tests.e2e.network import CARELEDGER, Json, Network, Patient, careledger, resources
+from tests.e2e.test_together import put, result, token_for_writing
 from tests.faults.node_process import free_port
 
 FIVE = {
@@ -184,6 +186,29 @@ def test_a_clinician_asks_everyone_whom_she_allows(five: Five) -> None:
     text = CliRunner().invoke(main, ["read", "Immunization", "--everywhere", *who, *whose])
     assert text.exit_code == 0, text.output
     assert "unity-health: answered" in text.stdout
+
+
+def test_1_9_two_organisations_write_the_same_record_and_both_are_shown(five: Five) -> None:
+    said = {"riverside": 64.0, "lakeview": 66.5}
+    bearers = {member: token_for_writing(five.network, member) for member in said}
+
+    def write(member: str) -> int:
+        resource = result("weight-2", five.olga.local[member], said[member])
+        return put(five.network.gateways[member], bearers[member], resource).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(write, said)) == [201, 201]
+    found = timeline(five)[1]
+    both = {
+        one["source"]: one["resource"]["valueQuantity"]["value"]
+        for one in found["entries"]
+        if (one["type"], one["id"], one["mark"]) == ("Observation", "weight-2", "verified")
+    }
+    assert both == said
+    for member, bearer in bearers.items():  # as it was for the tests around
+        url = f"{five.network.gateways[member]}/fhir/Observation/weight-2"
+        gone = httpx2.delete(url, headers={"authorization": f"Bearer {bearer}"}, timeout=30)
+        assert gone.status_code in {200, 204}, gone.text
 
 
 def _part(extension: Json, name: str) -> object:
