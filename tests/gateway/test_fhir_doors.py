@@ -87,6 +87,29 @@ def test_one_search_in_every_form(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+def test_a_value_set_of_the_house_is_searched_by(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        client, finn = world.at_riverside, await world.dr_finn()
+        concept = {"system": "http://loinc.org", "concept": [{"code": "4548-4"}]}
+        value_set = {
+            "resourceType": "ValueSet",
+            "id": "sugar",
+            "url": "http://riverside.test/sugar",
+            "status": "active",
+            "compose": {"include": [concept]},
+        }
+        await world.riverside.ingestion.bundle(bundle(value_set))
+        url = f"/fhir/Observation?patient={ANA_MRN}&code:in="
+        found = await client.get(f"{url}http://riverside.test/sugar", headers=finn)
+        assert names(found) == ["Observation/o1"]
+        narrow = await world.dr_finn("system/Observation.rs")
+        unseen = await client.get(f"{url}http://riverside.test/sugar", headers=narrow)
+        unknown = await client.get(f"{url}http://riverside.test/salty", headers=finn)
+        assert (unseen.status_code, unseen.content) == (400, unknown.content)
+
+    tell(tmp_path, story)
+
+
 def test_unknown_parameters_are_refused_or_told(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         client, finn = world.at_riverside, await world.dr_finn()

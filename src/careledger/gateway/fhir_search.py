@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from careledger.exchange.held_terms import HeldTerms
 from careledger.exchange.reach import Reach
 from careledger.fhir.errors import Issue
 from careledger.fhir.outcome import encode_issues
@@ -127,7 +128,7 @@ class _Searches:
     ) -> _Answer:
         named = search.patients or frozenset(filter(None, (local,)))
         with reach_of(self._services, caller, "search") as reach:
-            page = search_in(search, reach, after)
+            page = search_in(search, reach, after, terminology=HeldTerms(reach))
             reach.expect((*page.matches, *page.included))
             matches, included = _opened(reach, page.matches), _opened(reach, page.included)
             reach.note(named, counted=search.counts_only)
