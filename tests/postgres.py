@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -79,7 +80,7 @@ def _running(folder: Path, root: Path, uid: int | None, flags: list[str]) -> Ite
         _wait(process, root, log)
         yield
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # fast shutdown: it waits for nobody
         process.wait(_WITHIN_S)
 
 
