@@ -253,7 +253,7 @@ def test_a_form_counts_only_from_our_page_in_the_browser_that_began(tmp_path: Pa
             (form | {"form": "guessed"}, cookie, {}),
             ({k: v for k, v in form.items() if k != "form"}, cookie, {}),
             (form, {}, {}),
-            (form, {"sign-in": "another browser"}, {}),
+            (form, dict.fromkeys(cookie, "another browser"), {}),
             (form, cookie, {"sec-fetch-site": "cross-site"}),
         ):
             async with httpx2.AsyncClient(transport=house.door, cookies=cookies) as other:
@@ -267,6 +267,25 @@ def test_a_form_counts_only_from_our_page_in_the_browser_that_began(tmp_path: Pa
         assert answer_in(await allow(browser, page))["code"]
         over = await browser.open(url)
         assert over.status_code == 400
+
+    tell(tmp_path, story)
+
+
+def test_a_planted_cookie_is_worth_nothing_once_somebody_signed_in(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        victim = house.browser()
+        page = await victim.open(f"{BASE}/auth/authorize", **house.request())
+        planted = dict(victim.http.cookies)
+        async with httpx2.AsyncClient(transport=house.door, cookies=planted) as attacker:
+            assert (await attacker.get(str(page.url))).status_code == 200
+            await victim.send(step="staff")
+            page = await victim.send(subject="finn", password=PASSWORDS["finn"])
+            assert "Why do you need access?" in page.text
+            assert (await attacker.get(str(page.url))).status_code == 400
+        # Two tabs of one browser do not disturb each other.
+        first = await victim.open(f"{BASE}/auth/authorize", **house.request())
+        await victim.open(f"{BASE}/auth/authorize", **house.request())
+        assert (await victim.open(str(first.url))).status_code == 200
 
     tell(tmp_path, story)
 

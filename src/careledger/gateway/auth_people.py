@@ -20,12 +20,12 @@ from careledger.gateway.auth_authorize import (
 )
 from careledger.gateway.auth_business import SignInRefused
 from careledger.gateway.auth_configuration import AUTHORIZE
-from careledger.gateway.auth_flow import SignIn
+from careledger.gateway.auth_flow import SIGN_IN_S, SignIn
 from careledger.gateway.auth_form import FORM, fields_of, pairs_of
 from careledger.gateway.auth_provider import NotSignedIn, new_attempt
 from careledger.gateway.auth_scopes import parse_scopes
 from careledger.gateway.auth_steps import OVER, SIGN_IN, Steps
-from careledger.gateway.auth_tokens import new_token
+from careledger.gateway.auth_tokens import digest_of, new_token
 from careledger.gateway.body import read_body
 from careledger.gateway.pages.frame import headers
 from careledger.gateway.pages.words import PURPOSES
@@ -57,7 +57,7 @@ class _People:
     def __init__(self, services: GatewayServices) -> None:
         self._services, self._steps = services, Steps(services)
         secure = services.base_url.startswith("https:")
-        self._secure, self._cookie = secure, "__Host-sign-in" if secure else "sign-in"
+        self._secure, self._prefix = secure, "__Host-sign-in-" if secure else "sign-in-"
 
     async def authorize(self, request: Request) -> Response:
         """Begin a sign-in for an application."""
@@ -74,13 +74,10 @@ class _People:
             asked = asked_in(fields, client, services, now)
         except Denied as error:
             return self._steps.back(fields["redirect_uri"], fields.get("state", ""), error)
-        cookie = request.cookies.get(self._cookie) or new_token()
+        cookie = new_token()
         begun = services.sign_ins.begin(asked, cookie, now)
         answer = RedirectResponse(f"{SIGN_IN}/{begun.id}", 303, headers=headers())
-        answer.set_cookie(
-            self._cookie, cookie, path="/", httponly=True, samesite="lax", secure=self._secure
-        )
-        return answer
+        return self._bound(answer, begun, cookie)
 
     async def _sent(self, request: Request) -> bytes:
         """What the application says, in the address or in a form."""
@@ -159,7 +156,8 @@ class _People:
             or not secrets.compare_digest(attempt.state.encode(), state.encode())
         ):
             return self._steps.trouble(OVER)
-        sign_in = self._steps.go_on(sign_in, attempt=None)
+        cookie = new_token()  # whoever planted the old one has nothing of what follows
+        sign_in = self._steps.go_on(sign_in, attempt=None, browser=digest_of(cookie))
         now = services.organisation.clock()
         try:
             services.provider.check_issuer(said.get("iss"))
@@ -170,9 +168,23 @@ class _People:
             return self._steps.end(sign_in, Denied("access_denied", "nobody signed in"))
         except Unavailable:
             return self._steps.trouble(_SILENT, 503)
-        return self._steps.welcome(sign_in, subject)
+        return self._bound(self._steps.welcome(sign_in, subject), sign_in, cookie)
+
+    def _bound(self, answer: Response, sign_in: SignIn, cookie: str) -> Response:
+        """The answer, with the cookie that the sign-in is known by from now on."""
+        answer.set_cookie(
+            self._prefix + sign_in.id,
+            cookie,
+            max_age=SIGN_IN_S,
+            path="/",
+            httponly=True,
+            samesite="lax",
+            secure=self._secure,
+        )
+        return answer
 
     def _found(self, request: Request, id_: str) -> SignIn | None:
         """The sign-in, if it is this browser's."""
         now = self._services.organisation.clock()
-        return self._services.sign_ins.find(id_, request.cookies.get(self._cookie, ""), now)
+        cookie = request.cookies.get(self._prefix + id_, "")
+        return self._services.sign_ins.find(id_, cookie, now)
