@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import click
 
@@ -84,11 +84,10 @@ def shadow_report(home: Path, url: str | None, details: bool) -> None:  # noqa: 
     from careledger.cli.output import print_table
     from careledger.cli.smart import Session, member_client
 
-    async def ask() -> dict[str, list[list[object]]]:
+    async def ask() -> Any:  # Any: JSON
         client = member_client(home, "HOPERAT", "system/*.rs", url)
         async with Session(client) as session:
-            found = await session.get(f"/desk/shadow?details={'true' if details else 'false'}")
-            return cast("dict[str, list[list[object]]]", found)
+            return await session.get(f"/desk/shadow?details={'true' if details else 'false'}")
 
     report = asyncio.run(ask())
     click.echo(f"{report['requests']} requests, {report['resources']} resources looked at.")
@@ -96,15 +95,17 @@ def shadow_report(home: Path, url: str | None, details: bool) -> None:  # noqa: 
     print_table("Would have been refused", rows, "Nothing would have been refused.")
     if details:
         named = [
-            {"At": moment(one["at"]), "Resource": f"{one['line']['type']}/{one['id']}"}  # type: ignore[call-overload,index] # as /desk/shadow says
-            | {"Practitioner": str(one["practitioner"] or "")}  # type: ignore[call-overload] # likewise
+            {
+                "At": moment(one["at"]),
+                "Resource": f"{one['line']['type']}/{one['id']}",
+                "Practitioner": one["practitioner"] or "",
+            }
             for one in report["details"]
         ]
         print_table("Resources", named, "None.")
 
 
-def _row(line: object) -> dict[str, str]:
-    said = cast("dict[str, str]", line)
+def _row(said: dict[str, str]) -> dict[str, str]:
     return {
         "To": said["kind"],
         "Role": said["role"],
