@@ -68,7 +68,7 @@ def _running(folder: Path, root: Path, uid: int | None, flags: list[str]) -> Ite
     with log.open("wb") as output:
         process = subprocess.Popen(
             [
-                *(folder / "postgres", "-D", data, "-k", root, "-h", "", *flags),
+                *(str(folder / "postgres"), "-D", str(data), "-k", str(root), "-h", "", *flags),
                 *("-c", "max_connections=40", "-c", "shared_buffers=32MB"),
             ],
             stdout=output,
