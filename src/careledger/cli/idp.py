@@ -1,4 +1,4 @@
-"""`careledger idp`: a small OpenID Connect provider, for trying out how an organisation signs in."""
+"""`careledger idp`: a small OpenID Connect provider, for trying out how staff signs in."""
 
 import asyncio
 from pathlib import Path
