@@ -101,17 +101,7 @@ class Cabinet:
 
         `fresh`: no other can have their names, which are random.
         """
-        rows = [
-            (
-                self._blind("name", thing.name),
-                self._blind("owner", thing.owner),
-                self._blind("about", thing.about),
-                int(thing.done),
-                thing.key,
-                seal(self._key(thing.key), thing.content, self._binding(thing.name)),
-            )
-            for thing in things
-        ]
+        rows = [self._row(thing) for thing in things]
         insert = "INSERT INTO things (name, owner, about, done, key, sealed) VALUES (?,?,?,?,?,?)"
         delete = Step("DELETE FROM things WHERE name = ?", [row[:1] for row in rows])
         with self._lock:
@@ -169,6 +159,17 @@ class Cabinet:
         """Let go of the file."""
         self._rows.close()
 
+    def _row(self, thing: Thing) -> tuple[bytes | int, ...]:
+        name = self._blind("name", thing.name)
+        return (
+            name,
+            self._blind("owner", thing.owner),
+            self._blind("about", thing.about),
+            int(thing.done),
+            thing.key,
+            seal(self._key(thing.key), thing.content, self._binding_of(name)),
+        )
+
     def _find(self, where: str, value: bytes | int) -> Iterator[Kept]:
         statement = f"SELECT number, name, done, key, sealed FROM things WHERE {where}"  # noqa: S608 - our own four conditions
         with self._lock:
@@ -200,9 +201,6 @@ class Cabinet:
 
     def _context(self, number: KeyNumber) -> bytes:
         return encode((_DOMAIN, "key", self._member, number))
-
-    def _binding(self, name: str) -> bytes:
-        return self._binding_of(self._blind("name", name))
 
     def _binding_of(self, name: bytes) -> bytes:
         return encode((_DOMAIN, "thing", self._member, name))

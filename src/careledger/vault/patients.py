@@ -23,7 +23,6 @@ from careledger.vault.errors import (
     NotMergeable,
     NotRegistered,
     Tampered,
-    WrongVault,
 )
 from careledger.vault.keystore import KeyStore
 from careledger.vault.objects import (
@@ -36,7 +35,7 @@ from careledger.vault.objects import (
     unseal,
 )
 from careledger.vault.rows import Rows, Step
-from careledger.vault.schema import INDEX_FORM, check_identity, identify, set_meta, vault_id
+from careledger.vault.schema import vault_id
 
 _CACHED_PATIENTS: Final = 10_000
 
@@ -296,21 +295,3 @@ class Patients:
 
     def _card_binding(self, ref: PatientRef) -> bytes:
         return encode((CARD, self._custodian, ref))
-
-
-def introduce(
-    data: Rows, keys: Rows, store: KeyStore, custodian: MemberId, *, replaying: bool
-) -> Patients:
-    """The patients, once the two files are known to be of one vault and this custodian."""
-    known = vault_id(keys)
-    if known is not None:
-        check_identity(keys, known, custodian, replaying=replaying)
-    elif vault_id(data) is not None:
-        raise WrongVault("the keys of this data are missing")
-    patients = Patients(keys, store, custodian)
-    if vault_id(data) is None:
-        if not patients.is_new():
-            raise WrongVault("the data of these keys is missing")
-        data.write([identify(patients.vault_id, custodian), set_meta("index", INDEX_FORM)])
-    check_identity(data, patients.vault_id, custodian, replaying=replaying)
-    return patients

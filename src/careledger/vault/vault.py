@@ -18,10 +18,10 @@ from careledger.vault.deposit import Arrival, Depositor, Stored
 from careledger.vault.families import Families
 from careledger.vault.history import Historian
 from careledger.vault.indexes import Indexes
+from careledger.vault.introduction import introduce
 from careledger.vault.keystore import KeyStore
 from careledger.vault.objects import DIRECTORY, PatientRef
 from careledger.vault.opening import Opened, Opener
-from careledger.vault.patients import introduce
 from careledger.vault.reading import Reading
 from careledger.vault.registry import Registry
 from careledger.vault.reindex import Reindexer
