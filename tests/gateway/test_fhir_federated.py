@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from msgspec.structs import replace as changed
 
 from careledger.apps.consent.commands import RevokeConsent
 from careledger.exchange.asker import Asker
@@ -15,7 +16,8 @@ from careledger.exchange.exchange import Exchange
 from careledger.exchange.release import sourced
 from careledger.fhir.resource import parse_resource
 from careledger.gateway.fhir_federated import SOURCE
-from careledger.mechanisms.messages import NOTICE
+from careledger.ledger.record import encode
+from careledger.mechanisms.messages import NOTICE, Released, decode_answer
 from careledger.vault.objects import resource_name
 from careledger.vault.rows import Step
 from tests.exchange import world as base
@@ -236,6 +238,8 @@ def test_other_lies_leave_nothing_that_counts_as_verified(tmp_path: Path) -> Non
             assert (await tries()).standing(HILLTOP) == "not-verified"
             liar.lie = lambda said: [said[0], b"\xff", *said[2:]]
             assert (await tries()).standing(HILLTOP) == "not-verified"
+            liar.lie = lambda said: [from_the_future(said[0]), *said[1:]]
+            assert (await tries()).standing(HILLTOP) == "not-verified"
             liar.lie = lambda said: said
             kept: list[bytes] = []
 
@@ -256,6 +260,12 @@ def test_other_lies_leave_nothing_that_counts_as_verified(tmp_path: Path) -> Non
                 assert (lied.standing(HILLTOP), lied.marks) == ("not-verified", {})
 
     tell(tmp_path, story)
+
+
+def from_the_future(head: bytes) -> bytes:
+    said = decode_answer(head)
+    assert isinstance(said, Released)
+    return encode(changed(said, as_of=2**52))
 
 
 async def carls(exchange: Exchange) -> list[bytes]:

@@ -51,6 +51,9 @@ from careledger.vault.errors import Tampered
 
 _SESSIONS: Final = 10_000
 
+AHEAD_S: Final = 300
+"""How far a custodian's newest block may be ahead of our clock."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemoteRecords:
@@ -173,7 +176,8 @@ class Requester:
                 raise RequestRejected(code, text)
             case Released():
                 pass
-        if said.custodian != custodian or (session and session.id != said.session):
+        is_ahead = said.as_of > self._organisation.clock() + AHEAD_S
+        if said.custodian != custodian or is_ahead or (session and session.id != said.session):
             raise NotVerified("the answer is not one to this request")
         if question.tolerant:
             return await self._marked(question, said, request, parts, is_new=session is None)

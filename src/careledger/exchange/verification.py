@@ -7,6 +7,7 @@ from typing import Final, Literal
 from careledger.apps.records.commands import Disclosed, RecordsCommitted
 from careledger.exchange.errors import NotVerified
 from careledger.exchange.organisation import Organisation, events_of
+from careledger.fhir.named import is_named
 from careledger.ledger.commitment import Opening, RecordName, commit, verify_opening
 from careledger.ledger.errors import Malformed, ProofError, Unavailable
 from careledger.ledger.record import Digest, MemberId, SignerId, decode
@@ -199,6 +200,8 @@ class Verifier:
             verify_opening(opening, data)
         except ProofError as error:
             raise NotVerified("a resource is not what was committed to") from error
+        if not is_named(data, opening.name.type, opening.name.id):
+            raise NotVerified("what was committed to is not the resource that it is named")
         place = released.batch, opening.root, opening.size
         await self._check_batch(custodian, released.transaction, place)
         return VerifiedResource(

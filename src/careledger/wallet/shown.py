@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from careledger.fhir.dates import EARLIEST, LATEST
 from careledger.fhir.summary import Summary, kind_of, summarise
 from careledger.ledger.state import View
 from careledger.vault.deposit import DIRECTORY_TYPES
@@ -82,7 +83,7 @@ def _shown(entry: Entry, names: Names) -> Shown:
 def _summary(entry: Entry) -> Summary:
     try:
         return summarise(entry.data)
-    except ValueError:  # lost, or altered until it is no JSON
+    except (ValueError, msgspec.MsgspecError, RecursionError):  # lost, or no JSON any more
         return Summary(
             type=entry.type,
             id=entry.id,
@@ -94,7 +95,9 @@ def _summary(entry: Entry) -> Summary:
 
 
 def _day(start: int | None) -> str:
-    return "" if start is None else datetime.fromtimestamp(start, UTC).strftime("%Y-%m-%d")
+    if start is None or not EARLIEST < start < LATEST:
+        return ""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=start)).strftime("%Y-%m-%d")
 
 
 class _Label(msgspec.Struct):
@@ -113,5 +116,5 @@ def labels(data: bytes) -> tuple[str, ...]:
     """The security labels of a resource, as codes."""
     try:
         return tuple(one.code for one in msgspec.json.decode(data, type=_Labelled).meta.security)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ()

@@ -11,7 +11,8 @@ from typing import Final, Literal
 
 from careledger.apps.records import APPLICATION
 from careledger.apps.records.commands import AcknowledgeDisclosure
-from careledger.ledger.commitment import TransactionProof, verify_opening
+from careledger.fhir.named import is_named
+from careledger.ledger.commitment import Opening, TransactionProof, verify_opening
 from careledger.ledger.errors import LedgerError, Malformed, ProofError
 from careledger.ledger.record import Instant, MemberId
 from careledger.mechanisms.messages import NOTICE, SpoiltRecord
@@ -33,6 +34,9 @@ WITHIN_S: Final = 10.0
 """How long one organisation may take."""
 
 AT_ONCE: Final = 8
+
+AHEAD_S: Final = 300
+"""How far a custodian's newest block may be ahead of our clock."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +139,10 @@ async def _ask(
     trouble: Trouble = "unreachable"
     try:
         async with turn, asyncio.timeout(within_s):
-            return await ask(wallet, member, EVERYTHING)
+            heard = await ask(wallet, member, EVERYTHING)
+        if heard.said.as_of <= wallet.clock() + AHEAD_S:
+            return heard
+        trouble = "not-verified"
     except TimeoutError:
         trouble = "timeout"
     except NotAnswered:
@@ -179,9 +186,7 @@ def _mark(answer: Heard, piece: Piece, proofs: _Proofs) -> Entry:
     proof = proofs[said.transaction]
     if isinstance(said, SpoiltRecord):
         return _mark_spoilt(entry, said, proof)
-    try:
-        verify_opening(said.opening, data)
-    except ProofError:
+    if not _is_what_was_committed_to(said.opening, data):
         return replace(entry, mark="tampered", why="altered")
     try:
         if proof is None:
@@ -192,6 +197,14 @@ def _mark(answer: Heard, piece: Piece, proofs: _Proofs) -> Entry:
     if name.account != answer.held.account:
         return replace(entry, mark="unproven", why="other-account")
     return entry
+
+
+def _is_what_was_committed_to(opening: Opening, data: bytes) -> bool:
+    try:
+        verify_opening(opening, data)
+    except ProofError:
+        return False
+    return is_named(data, opening.name.type, opening.name.id)
 
 
 def _mark_spoilt(entry: Entry, said: SpoiltRecord, proof: TransactionProof | None) -> Entry:
