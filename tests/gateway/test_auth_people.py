@@ -283,6 +283,19 @@ def test_who_is_struck_out_is_out(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+def test_an_erased_patient_is_in_no_token(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        tokens = await house.tokens()
+        service = await house.world.service()
+        erased = await house.http.post("/desk/patients/MRN-000-4711/shred", headers=service)
+        assert erased.status_code == 200
+        assert await house.read(tokens["access_token"]) == 401
+        assert (await house.refresh(tokens["refresh_token"])).status_code == 400
+        assert await house.read(service["authorization"].removeprefix("Bearer ")) == 404
+
+    tell(tmp_path, story)
+
+
 def test_a_program_of_the_house_signs_with_a_key_the_house_knows(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         async def signed(name: str, scope: str, **more: object) -> tuple[int, dict[str, str]]:

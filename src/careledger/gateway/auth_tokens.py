@@ -114,6 +114,15 @@ class Tokens:
         self._access.remove_where(lambda one: one.family == family)
         self._refresh.remove_where(lambda one: one.family == family)
 
+    def end_about(self, patient: str, account: str) -> None:
+        """End every token of a patient, or with that patient in context: they are erased."""
+
+        def is_about(one: Access | Refresh) -> bool:
+            return patient == one.caller.patient or account == one.caller.identity.signer
+
+        self._access.remove_where(is_about)
+        self._refresh.remove_where(is_about)
+
     def end(self, token: str) -> None:
         """End one access token."""
         self._access.remove(digest_of(token))

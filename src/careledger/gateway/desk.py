@@ -122,6 +122,7 @@ class _Desk:
             erased = await self._services.exchange.erasure.shred(account)
         except CommandRefused as error:
             return problem(409, "refused", str(error), code=error.code)
+        self._services.tokens.end_about(request.path_params["id"], account)
         body = {
             "account": account,
             "transaction": erased.transaction.hex(),
