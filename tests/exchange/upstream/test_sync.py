@@ -32,7 +32,7 @@ class Side:
 
     def __init__(self, world: World, url: str) -> None:
         self.world = world
-        self.client = UpstreamClient(Upstream(url, timeout_s=60))
+        self.client = UpstreamClient(Upstream(url, timeout_s=120))
         self.organisation = world.riverside.organisation
         self.intake = Intake(self.organisation, lambda: None)
 
