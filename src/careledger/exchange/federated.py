@@ -23,7 +23,7 @@ from careledger.exchange.reach import Reach
 from careledger.exchange.release import Sourced, Unopened
 from careledger.exchange.verification import Doubtful, VerifiedResource, Verifier, Why
 from careledger.ledger.commitment import RecordName
-from careledger.ledger.errors import LedgerError, Malformed, ProofError
+from careledger.ledger.errors import LedgerError, Malformed, ProofError, Unavailable
 from careledger.ledger.record import Instant, MemberId
 from careledger.mechanisms.messages import NOTICE, Query
 from careledger.mechanisms.terms import Action
@@ -193,7 +193,10 @@ class Federation:
 
     async def _own(self, local: str, query: Query, asker: Asker, limits: Limits) -> _Part:
         """Our own records go through the same checks as everybody's."""
-        as_of, opened, spoilt = await asyncio.to_thread(self._open, local, query, asker, limits)
+        try:
+            as_of, opened, spoilt = await asyncio.to_thread(self._open, local, query, asker, limits)
+        except NotVerified:  # of our own FHIR server, where bodies stay there
+            return _silent(self._organisation.member, "not-verified")
         mine, vault = self._organisation.member, self._organisation.vault
         source = Source(member=mine, standing="answered", as_of=as_of, basis=OWN)
         found: list[Found] = []
@@ -217,7 +220,13 @@ class Federation:
         with self._organisation.now() as now:
             as_of = now.as_of
         with self._reach(asker, limits, action_of(query)) as reach:
-            for node in found_in(reach, query, frozenset({local}), self._organisation.indexed):
+            nodes = list(
+                found_in(reach, query, frozenset({local}), self._organisation.indexed)
+            )
+            reach.expect(nodes)
+            if reach.unanswered:
+                raise Unavailable("the organisation's own FHIR server does not answer")
+            for node in nodes:
                 try:
                     one = reach.open(node)
                 except Spoilt as error:

@@ -72,6 +72,7 @@ class Ingestion:
         self._organisation, self._batcher = organisation, batcher
         self._elsewhere = Elsewhere(executor)
         self._deposit = deposit or organisation.vault
+        self._is_far = deposit is not None
         self._directory = Directory(organisation.vault)
         self._known = Bounded[str, bool](_KNOWN)
         self._turn, self._enrolling = asyncio.Lock(), asyncio.Lock()
@@ -149,8 +150,9 @@ class Ingestion:
                 bundle = await parsed
                 before, done = self._last, asyncio.Event()
                 alone = looks_further(bundle, self._directory)
-                if alone:  # and then it may look long
+                if alone:
                     await before.wait()
+                if alone or self._is_far:  # it may look long
                     planned = await asyncio.to_thread(self._plan, bundle, writer)
                 else:
                     planned = self._plan(bundle, writer)
