@@ -52,7 +52,6 @@ from careledger.mechanisms.messages import (
     Ask,
     Refused,
     Rejected,
-    Released,
     asked,
     join_parts,
     manifest,
@@ -286,16 +285,7 @@ def _released(
     as_of: Instant,
     found: Sequence[Sourced | Unopened],
 ) -> list[bytes]:
-    head = Released(
-        custodian=custodian,
-        transaction=session.transaction,
-        number=session.number,
-        session=session.id,
-        expires=session.expires,
-        basis=session.basis,
-        salt=salt,
-        as_of=as_of,
-    )
+    head = session.head(custodian, salt, as_of)
     return [encode(head), *(part for one in found for part in one.parts())]
 
 

@@ -107,21 +107,13 @@ class Partners:
             await self._refuse(request, verified, answer.dimensions)
             raise AccessRefused(answer.dimensions)
         basis = GrantBasis(consent_id=answer[0].basis.id)
-        salt, account = secrets.token_bytes(32), AccountId(str(verified.request.account))
-        command = DiscloseRecords(
-            account=account,
-            request=request,
-            basis=basis,
-            manifest=manifest(salt, verified.id, ()),
-            session=secrets.token_bytes(16),
-            ttl_s=SESSION_S,
-        )
+        command = _disclosure(request, verified, basis)
         ordered = await self._organisation.submit("records", command)
         (disclosed,) = events_of(ordered.receipt, Disclosed)
         session = Session(
             id=command.session,
             receiver=verified.receiver,
-            account=account,
+            account=AccountId(command.account),
             opened_by=verified,
             transaction=ordered.receipt.id,
             number=disclosed.number,
@@ -219,6 +211,18 @@ class Partners:
                 and inner(facts, interaction)
             ),
         )
+
+
+def _disclosure(request: bytes, verified: VerifiedRequest, basis: GrantBasis) -> DiscloseRecords:
+    """Of no records yet: what is read in the session is committed to when it is anchored."""
+    return DiscloseRecords(
+        account=str(verified.request.account),
+        request=request,
+        basis=basis,
+        manifest=manifest(secrets.token_bytes(32), verified.id, ()),
+        session=secrets.token_bytes(16),
+        ttl_s=SESSION_S,
+    )
 
 
 class _Fixed:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from careledger.ledger.record import AccountId, Instant, SignerId
+from careledger.ledger.record import AccountId, Instant, MemberId, SignerId
+from careledger.mechanisms.messages import Released
 from careledger.mechanisms.policy import BasisName
 from careledger.mechanisms.request import VerifiedRequest
 
@@ -23,6 +24,19 @@ class Session:
     emergency: bytes | None
     seen: set[bytes] = field(default_factory=set)
     """Ids of the requests that were answered in it."""
+
+    def head(self, custodian: MemberId, salt: bytes, as_of: Instant) -> Released:
+        """The head of an answer in it; `as_of` is the time of the block that decided."""
+        return Released(
+            custodian=custodian,
+            transaction=self.transaction,
+            number=self.number,
+            session=self.id,
+            expires=self.expires,
+            basis=self.basis,
+            salt=salt,
+            as_of=as_of,
+        )
 
     def admits(self, verified: VerifiedRequest) -> bool:
         """Whether a follow-up comes from whom the session is for, for the same purpose."""
