@@ -21,9 +21,10 @@ from careledger.exchange.mailbox import Mailbox
 from careledger.exchange.organisation import Organisation
 from careledger.exchange.reach import Reach
 from careledger.exchange.release import Sourced, Unopened
+from careledger.exchange.upstream.errors import UpstreamDown, UpstreamLies
 from careledger.exchange.verification import Doubtful, VerifiedResource, Verifier, Why
 from careledger.ledger.commitment import RecordName
-from careledger.ledger.errors import LedgerError, Malformed, ProofError, Unavailable
+from careledger.ledger.errors import LedgerError, Malformed, ProofError
 from careledger.ledger.record import Instant, MemberId
 from careledger.mechanisms.messages import NOTICE, Query
 from careledger.mechanisms.terms import Action
@@ -195,8 +196,10 @@ class Federation:
         """Our own records go through the same checks as everybody's."""
         try:
             as_of, opened, spoilt = await asyncio.to_thread(self._open, local, query, asker, limits)
-        except NotVerified:  # of our own FHIR server, where bodies stay there
+        except UpstreamLies:
             return _silent(self._organisation.member, "not-verified")
+        except UpstreamDown:
+            return _silent(self._organisation.member, "unreachable")
         mine, vault = self._organisation.member, self._organisation.vault
         source = Source(member=mine, standing="answered", as_of=as_of, basis=OWN)
         found: list[Found] = []
@@ -225,7 +228,7 @@ class Federation:
             )
             reach.expect(nodes)
             if reach.unanswered:
-                raise Unavailable("the organisation's own FHIR server does not answer")
+                raise UpstreamDown("the organisation's own FHIR server does not answer")
             for node in nodes:
                 try:
                     one = reach.open(node)
