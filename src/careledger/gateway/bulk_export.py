@@ -78,7 +78,7 @@ class _Exports:
         if job.phase is Phase.FAILED:
             return outcome(500, "exception", "the export failed: order it again")
         if job.phase is Phase.RUNNING:
-            part = f"{100 * job.done // max(job.total, 1)} %"
+            part = f"{job.written} resources so far"
             return Response(b"", 202, headers={"X-Progress": part, "Retry-After": _POLL_S})
         ends = {"Expires": formatdate(job.ends, usegmt=True), "Cache-Control": "no-store"}
         return JSONResponse(self._manifest(job), headers=ends)

@@ -26,7 +26,10 @@ CURSOR_S: Final = 3_600
 """How long a cursor counts, in seconds."""
 
 _NONCE: Final = 12
+_NUMBER: Final = 8
 _LONGEST: Final = 50_000
+_SHORT: Final = 1_000
+"""Up to so many bytes a cursor is not compressed, which would tell of what is in it."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -34,6 +37,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 class _Sealed(msgspec.Struct, frozen=True, array_like=True):
     issued: Instant
     content: bytes
+    is_packed: bool = False
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -49,7 +53,9 @@ class Cursors:
 
     def seal(self, caller: Caller, place: str, content: msgspec.Struct, now: Instant) -> str:
         """What brings the same caller back to the same place."""
-        sealed = _Sealed(now, zlib.compress(_ENCODER.encode(content)))
+        plain = _ENCODER.encode(content)
+        long = len(plain) > _SHORT
+        sealed = _Sealed(now, zlib.compress(plain) if long else plain, long)
         nonce = secrets.token_bytes(_NONCE)
         data = self._key.encrypt(nonce, _ENCODER.encode(sealed), _bound(caller, place))
         return base64.urlsafe_b64encode(nonce + data).rstrip(b"=").decode()
@@ -61,14 +67,22 @@ class Cursors:
             Refused: 410, not of this caller and place, or over.
         """
         try:
-            data = base64.b64decode(text[:_LONGEST] + "==", altchars=b"-_", validate=True)
+            text = text[:_LONGEST]
+            padding = "=" * (-len(text) % 4)
+            data = base64.b64decode(text + padding, altchars=b"-_", validate=True)
             plain = self._key.decrypt(data[:_NONCE], data[_NONCE:], _bound(caller, place))
             sealed = _SEALED.decode(plain)
         except (ValueError, binascii.Error, InvalidTag, msgspec.MsgspecError) as error:
             raise _gone() from error
         if not now - CURSOR_S < sealed.issued <= now + 1:
             raise _gone()
-        return msgspec.msgpack.decode(zlib.decompress(sealed.content), type=type_)
+        plain = zlib.decompress(sealed.content) if sealed.is_packed else sealed.content
+        return msgspec.msgpack.decode(plain, type=type_)
+
+
+def fixed(number: int) -> bytes:
+    """A number of the vault, always as long: so a cursor's length does not tell how large it is."""
+    return number.to_bytes(_NUMBER)
 
 
 def _bound(caller: Caller, place: str) -> bytes:

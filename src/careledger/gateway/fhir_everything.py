@@ -21,7 +21,7 @@ from careledger.fhir.responses import Found, searchset
 from careledger.fhir.search.graph import Node
 from careledger.gateway.auth_bearer import caller_of, require_scope
 from careledger.gateway.auth_caller import Caller
-from careledger.gateway.fhir_cursor import PARAMETER
+from careledger.gateway.fhir_cursor import PARAMETER, fixed
 from careledger.gateway.fhir_http import answer, check_accept, instant, is_id, is_type
 from careledger.gateway.fhir_query import (
     MAXIMUM_COUNT,
@@ -49,7 +49,7 @@ class _Asked(msgspec.Struct, frozen=True, array_like=True):
     start: Instant | None = None
     end: Instant | None = None
     since: Instant | None = None
-    after: int = -1
+    after: bytes = b""
     said: Parameters = ()
 
     def wants(self, node: Node) -> bool:
@@ -138,7 +138,8 @@ class _Everything:
             if not nodes:
                 return None
             wanted = sorted(filter(asked.wants, nodes), key=attrgetter("seq"))
-            left = [node for node in wanted if node.seq > asked.after]
+            before = int.from_bytes(asked.after) if asked.after else -1
+            left = [node for node in wanted if node.seq > before]
             reach.expect(left[: asked.count])
             opened = [reach.open(node) for node in left[: asked.count]]
             matches = [one for one in opened if one is not None and not one.deleted]
@@ -152,7 +153,7 @@ class _Everything:
         services, next_url = self._services, None
         now, url = services.organisation.clock(), f"{services.fhir_url}/{place}"
         if page.last is not None:
-            following = msgspec.structs.replace(asked, after=page.last)
+            following = msgspec.structs.replace(asked, after=fixed(page.last))
             next_url = f"{url}?{PARAMETER}={services.cursors.seal(caller, place, following, now)}"
         found = [entry(services, one) for one in page.matches]
         included = [entry(services, one) for one in page.included]

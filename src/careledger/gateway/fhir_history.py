@@ -18,7 +18,7 @@ from careledger.exchange.reach import Reach
 from careledger.fhir.responses import Version, history_bundle
 from careledger.gateway.auth_bearer import caller_of, require_scope
 from careledger.gateway.auth_caller import Caller
-from careledger.gateway.fhir_cursor import PARAMETER
+from careledger.gateway.fhir_cursor import PARAMETER, fixed
 from careledger.gateway.fhir_http import (
     answer,
     check_accept,
@@ -46,7 +46,12 @@ class _Asked(msgspec.Struct, frozen=True, array_like=True):
     count: int
     since: Instant | None = None
     at: Instant | None = None
-    before: int | None = None
+    before: bytes | None = None
+
+    @property
+    def end(self) -> int | None:
+        """The number below which the page begins."""
+        return None if self.before is None else int.from_bytes(self.before)
 
 
 def routes(services: GatewayServices) -> list[Route]:
@@ -110,7 +115,7 @@ class _Histories:
         services, next_url = self._services, None
         now, url = services.organisation.clock(), f"{services.fhir_url}/{place}"
         if len(found) == asked.count:
-            following = msgspec.structs.replace(asked, before=found[-1].seq)
+            following = msgspec.structs.replace(asked, before=fixed(found[-1].seq))
             next_url = f"{url}?{PARAMETER}={services.cursors.seal(caller, place, following, now)}"
         said = [pair for pair in request.query_params.multi_items() if pair[0] in _KNOWN]
         body = history_bundle(
@@ -134,5 +139,5 @@ class _Histories:
 
 def _versions(reach: Reach, type_: str | None, id_: str | None, asked: _Asked) -> Iterator[Opened]:
     if asked.at is None:
-        return reach.history(type_, id_, before=asked.before, since=asked.since)
-    return reach.current_at(asked.at, type_, id_, before=asked.before, since=asked.since)
+        return reach.history(type_, id_, before=asked.end, since=asked.since)
+    return reach.current_at(asked.at, type_, id_, before=asked.end, since=asked.since)

@@ -65,8 +65,8 @@ class Job:
     ends: Instant
     """The second from which on its files are gone."""
     phase: Phase = Phase.RUNNING
-    done: int = 0
-    total: int = 0
+    written: int = 0
+    """Resources so far. A part of all there are would tell how many those are."""
     cancelled: bool = False
     outputs: tuple[Output, ...] = ()
     decisions: dict[str, object] = field(default_factory=dict)

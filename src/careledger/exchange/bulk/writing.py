@@ -57,7 +57,6 @@ class Writer:
         """
         order = self._order
         named = everybody if order.patients is None else order.patients
-        self._job.total = len(named) + 1
         for start in range(0, len(named), AT_ONCE):
             if self._job.cancelled:
                 return
@@ -65,12 +64,10 @@ class Writer:
             with self._reach(order.asker, order.limits, "export") as reach:
                 for local in some:
                     self._patient(reach, local)
-            self._job.done += len(some)
         with self._reach(order.asker, order.limits, "export") as reach:
             self._directory(reach)
         counts = self._job.spool.close()
         self._job.outputs = tuple(_output(name, count) for name, count in sorted(counts.items()))
-        self._job.done += 1
 
     def _patient(self, reach: Reach, local: str) -> None:
         decision = reach.decision(local)
@@ -131,6 +128,7 @@ class Writer:
         if elements is not None:
             line = subset(line, elements=elements)
         self._job.spool.add(self._file("output", node.type), local, one_line(line))
+        self._job.written += 1
 
     def _file(self, kind: str, type_: str) -> str:
         count = self._counts[kind, type_] = self._counts.get((kind, type_), 0) + 1
