@@ -118,7 +118,7 @@ def test_unknown_parameters_are_refused_or_told(tmp_path: Path) -> None:
         lenient = await client.get(url, headers=finn | {"prefer": "handling=lenient"})
         assert names(lenient) == ["Observation/o1"]
         (told,) = [one for one in lenient.json()["entry"] if one["search"]["mode"] == "outcome"]
-        assert told["resource"]["resourceType"] == "OperationOutcome"
+        assert [one["severity"] for one in told["resource"]["issue"]] == ["warning"]
         assert "colour" not in links(lenient)["self"]
         assert "red" not in lenient.text
 

@@ -32,13 +32,13 @@ def operation_outcome(code: str, diagnostics: str, *, severity: Severity = "erro
     return msgspec.json.encode(_Outcome([_Issue(severity, code, diagnostics)]))
 
 
-def encode_issues(issues: tuple[Issue, ...]) -> bytes:
-    """Return an OperationOutcome of these issues, all of them errors."""
+def encode_issues(issues: tuple[Issue, ...], *, severity: Severity = "error") -> bytes:
+    """Return an OperationOutcome of these issues, all of one severity."""
     return msgspec.json.encode(
         _Outcome(
             [
                 _Issue(
-                    "error",
+                    severity,
                     issue.code,
                     f"expected {issue.expected}",
                     [issue.location] if issue.location else None,

@@ -62,8 +62,11 @@ def partial(unanswered: int) -> tuple[Issue, ...]:
 
 
 def outcome_entry(issues: tuple[Issue, ...]) -> list[Found]:
-    """What there is to say of an answer, as its last entry (FHIR R4 3.1.1.6)."""
-    return [Found("urn:careledger:outcome", encode_issues(issues), "outcome")] if issues else []
+    """What there is to say of an answer that was given, as its last entry (FHIR R4 3.1.1.6)."""
+    if not issues:
+        return []
+    said = encode_issues(issues, severity="warning")
+    return [Found("urn:careledger:outcome", said, "outcome")]
 
 
 def entry(services: GatewayServices, opened: Opened) -> Found:

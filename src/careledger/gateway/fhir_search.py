@@ -4,7 +4,7 @@ Consent is decided again for every page. Matches, totals, includes and chains ar
 what the caller may see, so nothing that is withheld shows as a gap (FHIR R4 3.1.1).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 from urllib.parse import urlencode
 
@@ -16,7 +16,6 @@ from starlette.routing import Route
 from careledger.exchange.held_terms import HeldTerms
 from careledger.exchange.reach import Reach
 from careledger.fhir.errors import Issue
-from careledger.fhir.outcome import encode_issues
 from careledger.fhir.responses import Found, searchset
 from careledger.fhir.search.engine import run as search_in
 from careledger.fhir.search.graph import Node
@@ -36,7 +35,7 @@ from careledger.gateway.fhir_http import (
     is_type,
 )
 from careledger.gateway.fhir_query import Parameters, form_of, parameters_of
-from careledger.gateway.fhir_reach import entry, is_everybody, partial, reach_of, run
+from careledger.gateway.fhir_reach import entry, is_everybody, outcome_entry, partial, reach_of, run
 from careledger.gateway.outcome import Refused, not_found
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 from careledger.vault.deposit import DIRECTORY_TYPES
@@ -152,7 +151,7 @@ class _Searches:
             [
                 *(self._entry(one, search, "match") for one in found.matches),
                 *(self._entry(one, search, "include") for one in found.included),
-                *_warnings((*found.issues, *partial(found.unanswered))),
+                *outcome_entry((*found.issues, *partial(found.unanswered))),
             ],
             total=found.total,
             self_url=f"{url}?{urlencode(search.applied)}" if search.applied else url,
@@ -184,10 +183,3 @@ def _is_wide(search: Search, local: str | None) -> bool:
 def _opened(reach: Reach, nodes: Iterable[Node]) -> list[Opened]:
     found = (reach.open(node) for node in nodes)
     return [one for one in found if one is not None and not one.deleted]
-
-
-def _warnings(issues: Sequence[Issue]) -> list[Found]:
-    """What was asked and is not in force, as the last entry (FHIR R4 3.1.1.6)."""
-    if not issues:
-        return []
-    return [Found("urn:careledger:outcome", encode_issues(tuple(issues)), "outcome")]
