@@ -1,5 +1,6 @@
 """A node process and Riverside's gateway process, spoken to over HTTP like any FHIR server."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,12 @@ class Gateway:
     headers: dict[str, str]
     process: int
     """Its process id."""
+
+    @property
+    def processor_s(self) -> float:
+        """Processor time that the process has used, in seconds."""
+        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     @property
     def private_mb(self) -> float:
