@@ -105,6 +105,9 @@ def _read_own(
         return [await read_own(wallet, member, query) for member in asked]
 
     found = purse.run(work)
+    for one in found:
+        if one.spoilt:
+            click.echo(f"{one.custodian} cannot open {len(one.spoilt)} more of them.", err=True)
     return {
         "resourceType": "Bundle",
         "type": "collection",
