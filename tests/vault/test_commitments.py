@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from careledger.ledger.commitment import Batch, Opening, commit, verify_opening
 from careledger.ledger.errors import ProofError
+from careledger.ledger.merkle import leaf_hash, verify_inclusion
 from careledger.ledger.record import Digest, TransactionId, decode, encode
-from careledger.vault.commitments import CommittedBatch, Pending
-from careledger.vault.errors import NotOurBatch
+from careledger.vault.commitments import CommittedBatch, Leaf, Pending
+from careledger.vault.errors import NotOurBatch, Spoilt
+from careledger.vault.rows import Step
 from careledger.vault.vault import Vault
 
 from . import world
@@ -44,6 +46,28 @@ def opening(vault: Vault, id_: str) -> tuple[CommittedBatch, Opening, bytes] | N
     assert opened is not None
     found = vault.opening(opened)
     return None if found is None else (*found, opened.data)
+
+
+def test_what_opens_no_more_leaves_its_commitment(vault: Vault) -> None:
+    put(vault, 3)
+    pending = vault.unbatched()
+    ((seq, sealed),) = vault._data.read("SELECT seq, sealed FROM objects ORDER BY seq LIMIT 1")
+    flipped = bytes([*sealed[:-1], sealed[-1] ^ 1])
+    vault._data.write([Step("UPDATE objects SET sealed = ? WHERE seq = ?", [(flipped, seq)])])
+
+    def spoilt() -> Leaf | None:
+        with pytest.raises(Spoilt) as caught:
+            vault.open(own(ANA), "Observation", "o0", at=NOW)
+        return caught.value.leaf
+
+    assert spoilt() is None, "nothing on the ledger speaks of it yet"
+    committed, commitments = batch(1, pending)
+    vault.batch_committed(committed, commitments)
+    leaf = spoilt()
+    assert leaf is not None
+    assert (leaf.commitment, leaf.batch, leaf.index) == (pending[0].commitment, committed, 0)
+    verify_inclusion(leaf_hash(leaf.commitment), 0, 3, leaf.path, committed.root)
+    assert vault.open(own(ANA), "Observation", "o1", at=NOW) is not None
 
 
 def test_a_record_proves_its_place_in_its_batch(vault: Vault) -> None:
