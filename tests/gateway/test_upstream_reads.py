@@ -209,3 +209,19 @@ def test_another_organisation_gets_what_the_ledger_committed_to(tmp_path: Path, 
         assert match["resource"]["valueQuantity"]["value"] == 8.8
 
     play(tmp_path, peer, story)
+
+
+def test_a_question_to_many_goes_on_without_our_own_server(tmp_path: Path, peer: str) -> None:
+    async def story(here: World, direct: httpx2.AsyncClient) -> None:
+        finn = await here.dr_finn()
+        url = f"/fhir/federated/Patient/{ANA_MRN}/Observation"
+        whole = await here.at_riverside.get(url, headers=finn)
+        assert whole.status_code == 200, whole.text
+        assert '"o1"' in whole.text
+        here.riverside.upstream.client._base = "http://127.0.0.1:9/fhir"  # type: ignore[union-attr] # it is there
+        partial = await here.at_riverside.get(url, headers=finn)
+        assert partial.status_code == 200, partial.text
+        assert '"o1"' not in partial.text
+        assert "unreachable" in partial.text
+
+    play(tmp_path, peer, story)
