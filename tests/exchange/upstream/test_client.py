@@ -88,6 +88,15 @@ def test_many_are_fetched_in_one_question(liar: LyingServer) -> None:
     assert len(liar.asked) == 1
 
 
+def test_a_server_that_takes_no_batches_is_asked_one_by_one(liar: LyingServer) -> None:
+    liar.mouth = lambda method, *_: said(
+        observation("o1") if method == "GET" else {}, 200 if method == "GET" else 405
+    )
+    found = fetch(client(liar), [NAME, NAME])
+    assert found[NAME] is not None
+    assert [method for method, _ in liar.asked] == ["POST", "GET", "GET"]
+
+
 def test_a_batch_that_was_shuffled_or_cut_is_a_lie(liar: LyingServer) -> None:
     names = [NAME, ("Observation", "o2")]
     for resources in ([observation("o2"), observation("o1")], [observation("o1")]):
