@@ -59,6 +59,12 @@ AUTHORS = (
     "prescriber",
     "verification.verifiedBy",
 )
+# R4's compartment leaves these out although they may name a patient; R5's does not.
+BESIDE_THE_COMPARTMENT = {
+    "Contract": ["patient"],
+    "Device": ["patient"],
+    "GuidanceResponse": ["patient"],
+}
 WHOSE_FIRST = ("subject", "patient", "beneficiary", "individual", "candidate", "for_")
 KINDS = {
     "code": ("CodeableConcept", "Coding", "code"),
@@ -171,9 +177,8 @@ def main(folder: Path, header: str, target: Path) -> None:
         ):
             elements = {e["path"]: e for e in resource["snapshot"]["element"]}
             type_ = resource["name"]
-            lines.append(
-                row(elements, type_, parameters.get(type_, {}), compartment.get(type_, []))
-            )
+            inside = compartment.get(type_) or BESIDE_THE_COMPARTMENT.get(type_, [])
+            lines.append(row(elements, type_, parameters.get(type_, {}), inside))
     names = ("code_parameter", "code", "category_parameter", "category", "date_parameter", "date")
     fields = [
         f"    {name}: {'str' if name.endswith('_parameter') else 'tuple[str, ...]'}"

@@ -203,6 +203,7 @@ def test_no_date_is_no_date() -> None:
         (resource("Condition", subject=ref("https://b.example/fhir/Patient/ana")), ()),
         (resource("Condition", subject={"display": "Ana"}), ()),
         (resource("Condition", subject=ref("Group/g")), ()),
+        (resource("Device", patient=ref("Patient/ana")), ("ana",)),
         (resource("Practitioner", id="cho"), ()),
         (resource("Medication", id="m"), ()),
     ],

@@ -31,7 +31,13 @@ def test_create_update_and_delete_by_condition(tmp_path: Path) -> None:
         again = await client.post("/fhir/Observation", json=labelled(None, "a"), headers=once)
         assert (first.status_code, again.status_code) == (201, 200)
         id_ = first.json()["id"]
+        assert (again.content, again.headers["etag"]) == (first.content, first.headers["etag"])
         by = f"/fhir/Observation?{HEMOGLOBIN}"
+        in_url = await client.post(by, json=labelled(None, "a"), headers=headers)
+        assert (in_url.status_code, in_url.content) == (200, first.content)
+        blind = await world.service("system/*.cu") | {"content-type": FHIR}
+        unread = await client.post(by, json=labelled(None, "a"), headers=blind)
+        assert (unread.status_code, unread.content, "etag" in unread.headers) == (200, b"", False)
         changed = labelled(None, "a", status="amended")
         update = await client.put(by, json=changed, headers=headers)
         assert (update.status_code, update.headers["etag"]) == (200, 'W/"2"'), update.text

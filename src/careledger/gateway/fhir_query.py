@@ -12,8 +12,11 @@ from careledger.gateway.outcome import Refused
 
 FORM: Final = "application/x-www-form-urlencoded"
 
-NOT_SEARCHED: Final = frozenset(("_format", "_pretty"))
-"""About the form of the answer: other parts of the door have read them."""
+NOT_SEARCHED: Final = frozenset(("_format", "_pretty", "_totalMethod"))
+"""About the form of the answer: other parts of the door have read them.
+
+fhirpy sends `_totalMethod=count` with each count; totals are exact here whatever it says.
+"""
 
 DEFAULT_COUNT: Final = 100
 MAXIMUM_COUNT: Final = 1_000

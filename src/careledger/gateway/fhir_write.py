@@ -24,9 +24,10 @@ from careledger.gateway.auth_bearer import insufficient_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.body import read_body
 from careledger.gateway.fhir_http import check_content_type, is_id, is_type
-from careledger.gateway.fhir_prefer import deleted_response, stored_response
+from careledger.gateway.fhir_inner import ask
+from careledger.gateway.fhir_prefer import deleted_response, preferred, stored_response
 from careledger.gateway.fhir_writer import is_allowed, writer_of, writing_caller
-from careledger.gateway.outcome import Refused, not_found
+from careledger.gateway.outcome import Refused, fhir_response, not_found
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 
 _NOT_FOUND: Final = 404
@@ -51,18 +52,22 @@ class _Writes:
         self._services = services
 
     async def create(self, request: Request) -> Response:
-        """A new resource; its id is given here (FHIR R4 3.1.0.8)."""
+        """A new resource; its id is given here (FHIR R4 3.1.0.8).
+
+        Criteria in the URL count as those of `If-None-Exist` do: fhirpy sends them so.
+        """
         caller = writing_caller(request, self._services)
         type_ = request.path_params["type"]
         if not is_type(type_):
             return not_found()
+        condition = request.headers.get("if-none-exist") or request.url.query
         entry = Entry(
             position=0,
             full_url=None,
             method="POST",
             url=type_,
             type=type_,
-            if_none_exist=_criteria(request.headers.get("if-none-exist", "")) or None,
+            if_none_exist=_criteria(condition) or None,
         )
         _require(caller, entry)
         entry = replace(entry, resource=await _resource(request, type_))
@@ -106,7 +111,22 @@ class _Writes:
             raise
         if entry.method == "DELETE":
             return deleted_response(request)
-        return stored_response(request, self._services.fhir_url, outcome)
+        answer = stored_response(request, self._services.fhir_url, outcome)
+        if entry.method == "POST" and outcome.version is None and not answer.body:
+            return await self._met(request, outcome, answer)
+        return answer
+
+    async def _met(self, request: Request, outcome: Outcome, answer: Response) -> Response:
+        """The answer to a conditional create that met something; with it, if it may be read."""
+        if outcome.id is None or preferred(request) != "representation":
+            return answer
+        url = f"{outcome.type}/{outcome.id}"
+        found = await ask(request, Entry(0, None, "GET", url, outcome.type))
+        if found.status != answer.status_code:
+            return answer
+        said = {"location": answer.headers["location"]}
+        kept = {name: found.headers[name] for name in ("etag", "last-modified")}
+        return fhir_response(found.body, found.status, said | kept)
 
 
 def _require(caller: Caller, entry: Entry) -> None:
