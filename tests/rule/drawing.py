@@ -22,13 +22,18 @@ from tests.rule.population import (
 VITAL = f"{CATEGORY}|vital-signs"
 
 
-def denials(chance: random.Random, population: Population) -> list[Denial]:
-    """What the patients deny the organisation; at least one of them says something."""
-    found = list[Denial]()
-    for local in population.patients:
-        for _ in range(chance.choice((0, 1, 1, 2))):
-            found.append(_denial(chance, population, local))
-    return found or [_denial(chance, population, population.patients[0])]
+def denials(chance: random.Random, population: Population, number: int) -> list[Denial]:
+    """What the patients deny the organisation.
+
+    The last of them denies it everything in one example, and something untold in the next.
+    """
+    unknown = Terms(base=_provision(chance, population, "deny"))
+    last = population.patients[-1]
+    found = [Denial(last, None) if number % 2 else Denial(last, unknown, delivered=False)]
+    for local in population.patients[:-1]:
+        several = range(chance.choice((0, 1, 1, 2)))
+        found += [_denial(chance, population, local) for _ in several]
+    return found
 
 
 def _denial(chance: random.Random, population: Population, local: str) -> Denial:
@@ -82,8 +87,9 @@ def _labels() -> tuple[str, ...]:
     return (f"{CONFIDENTIALITY}|R", f"{SENSITIVITY}|HIV")
 
 
-def callers(chance: random.Random, population: Population) -> list[Who]:
-    """One of each kind, each with the scopes of the day."""
+def callers(chance: random.Random, population: Population, number: int) -> list[Who]:
+    """One of each kind; which scopes they have is told by the example's number."""
+    turn = number % 6
     everything = Reaching("system", "*", "cruds")
     some = (
         Reaching("system", "Observation", "rs", "category", VITAL),
@@ -106,7 +112,7 @@ def callers(chance: random.Random, population: Population) -> list[Who]:
             name="clinician",
             kind="practitioner",
             purpose="TREAT",
-            scopes=chance.choice(((everything,), (everything,), some)),
+            scopes=((everything,), some)[turn % 2],
             practitioner=DR_FINN,
             role="clinician",
         ),
@@ -114,7 +120,7 @@ def callers(chance: random.Random, population: Population) -> list[Who]:
             name="registrar in an application",
             kind="staff",
             purpose=chance.choice(("TREAT", "HOPERAT", "HPAYMT")),
-            scopes=chance.choice((launched, both, (Reaching("user", "*", "rs"),))),
+            scopes=(both, launched, (Reaching("user", "*", "rs"),))[turn % 3],
             role="registrar",
             patient=here,
         ),
@@ -122,13 +128,13 @@ def callers(chance: random.Random, population: Population) -> list[Who]:
             name="patient",
             kind="patient",
             purpose="PATRQT",
-            scopes=chance.choice((launched, (Reaching("patient", "Observation", "rs"),))),
+            scopes=(launched, (Reaching("patient", "Observation", "rs"),))[turn % 2],
             own=chance.choice(population.patients),
         ),
         Who(
             name="own system",
             kind="member",
             purpose=chance.choice(("HOPERAT", "TREAT", "HPAYMT", "HRESCH")),
-            scopes=chance.choice(((everything,), some)),
+            scopes=(some, (everything,))[turn % 2],
         ),
     ]

@@ -111,7 +111,7 @@ class Drawing:
                 for _ in range(self.chance.choice((0, 1, 1, 2)) if type_ != "Observation" else 3):
                     self._resource(drawn, local, type_)
         drawn.events.sort(key=lambda event: event.step)
-        if self.chance.random() < 0.4:
+        if self.chance.random() < 0.75:
             source, into = self.chance.sample(self.patients, 2)
             drawn.merged[source] = into
         return drawn
@@ -144,23 +144,23 @@ class Drawing:
         if self.chance.random() < 0.3:
             other = self.chance.choice(self.patients)
             body["link"] = [{"other": refer(f"Patient/{other}"), "type": "seealso"}]
-        self._store(drawn, "Patient", local, body, versions=self.chance.choice((1, 1, 2)))
+        self._store(drawn, "Patient", local, [body] * self.chance.choice((1, 1, 2)))
 
     def _resource(self, drawn: Population, local: str, type_: str) -> None:
         self.number += 1
         id_ = f"{type_[:2].lower()}{self.number:03}"
-        body = getattr(self, f"_{type_.lower()}")(local)
-        body |= (
-            {"identifier": [{"system": LAB, "value": str(self.number % 5)}]}
-            if (type_ not in {"Binary", "Provenance"})
-            else {}
-        )
+        number = {"identifier": [{"system": LAB, "value": str(self.number % 5)}]}
+        own = {} if type_ in {"Binary", "Provenance"} else number
+        bodies = [
+            getattr(self, f"_{type_.lower()}")(local) | own
+            for _ in range(self.chance.choice((1, 1, 1, 2, 3)))
+        ]
         self.ids.setdefault((local, type_), []).append(id_)
-        self._store(drawn, type_, id_, body, versions=self.chance.choice((1, 1, 1, 2, 3)))
+        self._store(drawn, type_, id_, bodies)
 
-    def _store(self, drawn: Population, type_: str, id_: str, body: Json, versions: int) -> None:
-        steps = sorted(self.chance.sample(range(LAST_STEP + 1), versions))
-        for number, step in enumerate(steps):
+    def _store(self, drawn: Population, type_: str, id_: str, bodies: list[Json]) -> None:
+        steps = sorted(self.chance.sample(range(LAST_STEP + 1), len(bodies)))
+        for number, (step, body) in enumerate(zip(steps, bodies, strict=True)):
             labels = [self.chance.choice(LABELS)] if self.chance.random() < 0.25 else []
             language = {"language": f"en-{'ABCD'[number]}{type_[0]}"}
             resource = body | language | labelled(labels)

@@ -26,18 +26,14 @@ class Scene:
         return self.oracle.who
 
 
-async def play(
-    ground: Ground, seed: str, only: frozenset[str] = frozenset()
-) -> AsyncIterator[Scene]:
-    """Every scene of one seed, one after the other; `only` those callers, if any are named."""
-    chance = random.Random(seed)
+async def play(ground: Ground, seed: object, number: int) -> AsyncIterator[Scene]:
+    """Every scene of one example, one after the other."""
+    chance = random.Random(f"{seed} {number}")
     population = draw(chance)
-    denied = denials(chance, population)
+    denied = denials(chance, population, number)
     await ground.settle(population.patients)
     letters = await ground.deny(denied)
-    for who in callers(chance, population):
-        if only and who.name not in only:
-            continue
+    for who in callers(chance, population, number):
         if who.own is not None:
             await ground.register(ground.accounts[who.own])
         oracle = Oracle(population, denied, who)

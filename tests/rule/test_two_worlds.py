@@ -136,7 +136,7 @@ def _deleted(scene: Scene) -> list[str]:
 def test_what_is_denied_cannot_be_told_from_what_never_was(tmp_path: Path, seed: int) -> None:
     async def story(here: Ground) -> None:
         for number in range(EXAMPLES):
-            async for scene in play(here, f"{seed} {number}"):
+            async for scene in play(here, seed, number):
                 await answers_are_equal(scene, QUESTIONS, CHANGES)
 
     on(tmp_path, story)
@@ -145,7 +145,7 @@ def test_what_is_denied_cannot_be_told_from_what_never_was(tmp_path: Path, seed:
 def test_what_is_reached_is_the_permitted_set(tmp_path: Path, seed: int) -> None:
     async def story(here: Ground) -> None:
         for number in range(EXAMPLES):
-            async for scene in play(here, f"{seed} {number}"):
+            async for scene in play(here, seed, number):
                 await what_is_reached_is_what_is_permitted(scene)
 
     on(tmp_path, story)
@@ -158,7 +158,7 @@ def test_the_rule_for_long(tmp_path: Path, chance: random.Random, soak_seconds: 
         while not played or asyncio.get_running_loop().time() < end:
             seed = str(chance.getrandbits(64))
             try:
-                async for scene in play(here, seed):
+                async for scene in play(here, seed, played):
                     await what_is_reached_is_what_is_permitted(scene)
                     await answers_are_equal(scene, 600, 300)
             except AssertionError as error:
