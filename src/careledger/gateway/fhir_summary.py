@@ -4,6 +4,7 @@ Both are made from what the caller may see at this moment, and noted like any ot
 """
 
 import uuid
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlencode
 
@@ -12,18 +13,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from careledger.exchange.reach import Reach
 from careledger.fhir.patient_summary import Heading, Piece, summary_document
 from careledger.fhir.responses import searchset
 from careledger.fhir.search.engine import run as search_in
+from careledger.fhir.search.graph import Node
 from careledger.fhir.search.parse import parse
 from careledger.gateway.auth_bearer import caller_of, require_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.body import read_body
 from careledger.gateway.fhir_http import answer, check_accept, check_content_type, instant, is_id
 from careledger.gateway.fhir_query import Parameters, parameters_of
-from careledger.gateway.fhir_reach import entry, reach_of
+from careledger.gateway.fhir_reach import entry, reach_of, run
 from careledger.gateway.outcome import Refused, not_found
 from careledger.gateway.services import FHIR_PATH, GatewayServices
+from careledger.ledger.errors import Unavailable
 from careledger.mechanisms.messages import NOTICE
 from careledger.vault.opening import Opened
 
@@ -92,12 +96,8 @@ class _Summaries:
         local = request.path_params["id"]
         if not is_id(local):
             return not_found()
-        with reach_of(self._services, caller, "export") as reach:
-            nodes = list(reach.of_type(None, frozenset((local,)), lambda _: True))
-            patient = next((one for one in nodes if one.name == f"Patient/{local}"), None)
-            opened = [] if patient is None else [reach.open(one) for one in nodes]
-            reach.note([local])
-        pieces = [self._piece(one) for one in opened if one is not None and not one.deleted]
+        opened = await run(self._services, lambda: self._record(caller, local), is_wide=False)
+        pieces = [self._piece(one) for one in opened]
         own = f"{self._services.fhir_url}/Patient/{local}"
         first = next((one for one in pieces if one.full_url == own), None)
         if first is None:
@@ -125,7 +125,9 @@ class _Summaries:
         ):
             text = f"$docref takes {', '.join(sorted(_DOCREF))}, each once; patient is an id"
             raise Refused(400, "required", text)
-        found = [] if named.get("on-demand") == "true" else self._documents(caller, named)
+        found: list[Opened] = []
+        if named.get("on-demand") != "true":
+            found = await run(self._services, lambda: self._documents(caller, named), is_wide=False)
         url = f"{self._services.fhir_url}/DocumentReference/$docref"
         body = searchset(
             [entry(self._services, one) for one in found],
@@ -134,6 +136,15 @@ class _Summaries:
             timestamp=instant(self._services.organisation.clock()),
         )
         return answer(request, body)
+
+    def _record(self, caller: Caller, local: str) -> list[Opened]:
+        """The whole record, if the person is in reach."""
+        with reach_of(self._services, caller, "export") as reach:
+            nodes = list(reach.of_type(None, frozenset((local,)), lambda _: True))
+            is_known = any(one.name == f"Patient/{local}" for one in nodes)
+            opened = _opened(reach, nodes if is_known else ())
+            reach.note([local])
+        return opened
 
     def _documents(self, caller: Caller, named: dict[str, str]) -> list[Opened]:
         asked = [("patient", named["patient"]), ("_count", "1000")]
@@ -144,9 +155,9 @@ class _Summaries:
         indexed = self._services.organisation.indexed
         search = parse("DocumentReference", asked, indexed=indexed)
         with reach_of(self._services, caller, "search") as reach:
-            opened = [reach.open(one) for one in search_in(search, reach).matches]
+            opened = _opened(reach, search_in(search, reach).matches)
             reach.note([named["patient"]])
-        return [one for one in opened if one is not None and not one.deleted]
+        return opened
 
     async def _given(self, request: Request) -> Parameters:
         if request.method == "GET":
@@ -162,3 +173,16 @@ class _Summaries:
     def _piece(self, opened: Opened) -> Piece:
         found = entry(self._services, opened)
         return Piece(found.full_url, found.resource, opened.facts.start or opened.stored)
+
+
+def _opened(reach: Reach, nodes: Sequence[Node]) -> list[Opened]:
+    """What is behind the nodes.
+
+    Raises:
+        Unavailable: who keeps some of it does not answer; part of a summary would mislead.
+    """
+    reach.expect(nodes)
+    found = [reach.open(one) for one in nodes]
+    if reach.unanswered:
+        raise Unavailable("what another server keeps is missing: ask again")
+    return [one for one in found if one is not None and not one.deleted]

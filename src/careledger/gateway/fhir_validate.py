@@ -18,11 +18,13 @@ from careledger.fhir.resource import MAXIMUM_BYTES, resource_type
 from careledger.fhir.validate.findings import Finding, outcome
 from careledger.fhir.validate.validator import validate
 from careledger.gateway.auth_bearer import caller_of, require_scope
+from careledger.gateway.auth_caller import Caller
 from careledger.gateway.body import read_body
 from careledger.gateway.fhir_http import check_accept, check_content_type, is_id, is_type
-from careledger.gateway.fhir_reach import reach_of
+from careledger.gateway.fhir_reach import reach_of, run
 from careledger.gateway.outcome import Refused, fhir_response, not_found
 from careledger.gateway.services import FHIR_PATH, GatewayServices
+from careledger.vault.opening import Opened
 
 VALIDATE = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
 
@@ -95,13 +97,15 @@ class _Validation:
         if not is_type(type_) or not is_id(id_):
             return not_found()
         require_scope(caller, type_, "r")
-        with reach_of(self._services, caller, "read") as reach:
-            opened = reach.open_version(type_, id_)
-            reach.note()
+        opened = await run(self._services, lambda: self._open(caller, type_, id_), is_wide=False)
         if opened is None or opened.deleted:
             return not_found()
         profiles = tuple(request.query_params.getlist("profile"))
         return await _answer(_Asked(opened.data, "profile", profiles), type_, id_)
+
+    def _open(self, caller: Caller, type_: str, id_: str) -> Opened | None:
+        with reach_of(self._services, caller, "read") as reach:
+            return reach.open_version(type_, id_)
 
 
 def _asked(request: Request, data: bytes) -> _Asked:

@@ -20,6 +20,7 @@ from careledger.fhir.search.engine import every
 from careledger.fhir.search.graph import Node
 from careledger.fhir.search.subset import subset
 from careledger.fhir.stamp import stamped
+from careledger.ledger.errors import Unavailable
 from careledger.mechanisms.terms import Action
 from careledger.vault.deposit import DIRECTORY_TYPES
 from careledger.vault.opening import Opened
@@ -74,9 +75,8 @@ class Writer:
         if decision is None:
             return
         self._job.decisions[local] = decision
-        for node in self._nodes(reach, frozenset((local,))):
-            if reach.is_of(node, local):
-                self._take(reach, local, node)
+        found = self._nodes(reach, frozenset((local,)))
+        self._take(reach, local, [node for node in found if reach.is_of(node, local)])
         if self._order.since is not None:
             for gone in reach.deleted(local, self._order.since):
                 if self._wants(gone.type):
@@ -88,9 +88,8 @@ class Writer:
         if self._order.level != "system" and self._order.types is None:
             return
         for type_ in sorted(types & DIRECTORY_TYPES):
-            for node in self._nodes(reach, None, type_):
-                if not node.facts.patients:
-                    self._take(reach, "", node)
+            found = self._nodes(reach, None, type_)
+            self._take(reach, "", [node for node in found if not node.facts.patients])
 
     def _nodes(
         self, reach: Reach, patients: frozenset[str] | None, type_: str | None = None
@@ -119,15 +118,26 @@ class Writer:
         """`_since`: changed since then (Bulk Data Access 2.0)."""
         return self._order.since is None or node.stored >= self._order.since
 
-    def _take(self, reach: Reach, local: str, node: Node) -> None:
-        opened = reach.open(node)
-        if opened is None or opened.deleted:
-            return
+    def _take(self, reach: Reach, local: str, nodes: Sequence[Node]) -> None:
+        """Write what is behind the nodes, all or nothing: an export with gaps would not show them.
+
+        Raises:
+            Unavailable: who keeps some of it does not answer.
+        """
+        reach.expect(nodes)
+        for node in nodes:
+            opened = reach.open(node)
+            if opened is not None and not opened.deleted:
+                self._line(local, opened)
+        if reach.unanswered:
+            raise Unavailable("what another server keeps is missing")
+
+    def _line(self, local: str, opened: Opened) -> None:
         line = stamped(opened.data, opened.version, instant_text(opened.stored))
-        elements = self._order.elements.get(node.type) or self._order.elements.get("*")
+        elements = self._order.elements.get(opened.type) or self._order.elements.get("*")
         if elements is not None:
             line = subset(line, elements=elements)
-        self._job.spool.add(self._file("output", node.type), local, one_line(line))
+        self._job.spool.add(self._file("output", opened.type), local, one_line(line))
         self._job.written += 1
 
     def _file(self, kind: str, type_: str) -> str:
