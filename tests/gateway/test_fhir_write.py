@@ -101,6 +101,47 @@ def test_what_belongs_to_nobody_is_created_once(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+def test_provenance_goes_where_its_target_is(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        client, service = world.at_riverside, await world.service()
+        headers = service | {"content-type": FHIR}
+        new = "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"
+        said = {
+            "resourceType": "Provenance",
+            "recorded": "2026-03-01T00:00:00Z",
+            "agent": [{"who": {"display": "Riverside's laboratory"}}],
+        }
+        alone = said | {"target": [{"reference": "Observation/o1"}]}
+        made = await client.post("/fhir/Provenance", json=alone, headers=headers)
+        assert made.status_code == 201, made.text
+        nowhere = said | {"target": [{"reference": "Observation/none"}]}
+        refused = await client.post("/fhir/Provenance", json=nowhere, headers=headers)
+        assert refused.status_code == 422
+        together = {
+            "resourceType": "Bundle",
+            "type": "transaction",
+            "entry": [
+                {
+                    "fullUrl": new,
+                    "resource": _new(observation("x")),
+                    "request": {"method": "POST", "url": "Observation"},
+                },
+                {
+                    "resource": said | {"target": [{"reference": new}]},
+                    "request": {"method": "POST", "url": "Provenance"},
+                },
+            ],
+        }
+        stored = await client.post("/fhir", json=together, headers=headers)
+        assert stored.status_code == 200, stored.text
+        url = "/fhir/Observation?_revinclude=Provenance:target&_summary=false"
+        seen = (await client.get(url, headers=await world.ana())).json()["entry"]
+        kinds = [one["resource"]["resourceType"] for one in seen]
+        assert kinds.count("Provenance") == 2
+
+    tell(tmp_path, story)
+
+
 def _new(resource: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in resource.items() if name != "id"}
 

@@ -1,6 +1,6 @@
 """Whose record a checked resource goes into, and with what facts."""
 
-from careledger.exchange.checking import Checked, about
+from careledger.exchange.checking import Checked, about, belonging
 from careledger.exchange.outcome import NobodysRecord
 from careledger.exchange.plan import NotThere, Planned
 from careledger.exchange.writer import Finding
@@ -26,16 +26,13 @@ def arrival_of(
             raise NotThere("a resource that is there")
         patient = None if owner.patient == DIRECTORY else owner.patient
         return Arrival(patient, one.entry.type, id_, b"", None, one.if_version)
-    whose = _patient(vault, resource, only, found)
     facts = _facts(vault, resource)
+    whose = _patient(vault, facts, only, found)
     return Arrival(whose, one.entry.type, id_, resource.data, facts, one.if_version)
 
 
-def _patient(
-    vault: Vault, resource: Checked, only: str | None, found: Finding
-) -> PatientRef | None:
+def _patient(vault: Vault, facts: Facts, only: str | None, found: Finding) -> PatientRef | None:
     """Whose the resource is: its first patient who is one here."""
-    facts = resource.facts
     for local in facts.patients:
         ref = vault.patient(local)
         if ref is not None and (local == only or found.is_patient(local)):
@@ -49,9 +46,21 @@ def _patient(
 
 
 def _facts(vault: Vault, resource: Checked) -> Facts:
-    """Its facts, with what the directory says of the medication that it refers to."""
+    """Its facts, with what is known here of the medication and of the targets it refers to."""
+    facts = resource.facts
+    if not facts.patients and resource.targets:
+        facts = belonging(facts, (_whose(vault, name) for name in resource.targets))
     if resource.medication is None:
-        return resource.facts
+        return facts
     _, _, id_ = resource.medication.partition("/")
     opened = vault.open_directory("Medication", id_)
-    return resource.facts if opened is None else about(resource.facts, opened.facts)
+    return facts if opened is None else about(facts, opened.facts)
+
+
+def _whose(vault: Vault, name: str) -> tuple[str, ...]:
+    """The patient in whose record `Type/id` is."""
+    type_, _, id_ = name.partition("/")
+    owner = vault.owner(type_, id_)
+    if owner is None or owner.patient == DIRECTORY:
+        return ()
+    return (vault.local_of(owner.patient),)

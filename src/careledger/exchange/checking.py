@@ -3,8 +3,8 @@
 Pure and costly, and therefore fit for another process.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from re import compile as regex
 from typing import Final
 
@@ -34,6 +34,8 @@ class Checked:
     """Resources of this server that it refers to and that are not of its own bundle."""
     medication: str | None = None
     """`Medication/id`, where what it is about is said there."""
+    targets: tuple[str, ...] = ()
+    """`Type/id` of what it is about, where that says whose it is: it names no patient itself."""
 
 
 Preparation = Checked | FhirError
@@ -58,7 +60,7 @@ def prepare(plan: Plan) -> list[Preparation | None]:
             if plan.type == "transaction":
                 raise
             prepared.append(error)
-    return _with_medications(prepared)
+    return _with_targets(_with_medications(prepared))
 
 
 def ordered(
@@ -101,7 +103,8 @@ def _check(one: Planned, plan: Plan, own: frozenset[str]) -> Checked:
     medication = _medication(resource)
     if medication is not None and medication.startswith("#"):
         facts, medication = about(facts, _contained(resource, medication[1:])), None
-    return Checked(resource.raw, facts, frozenset(outside), medication)
+    targets = () if facts.patients else _targets(resource)
+    return Checked(resource.raw, facts, frozenset(outside), medication, targets)
 
 
 def _written(one: Planned) -> bytes:
@@ -128,6 +131,20 @@ def _medication(resource: Resource) -> str | None:
     return text if text.startswith("#") else None
 
 
+def _targets(resource: Resource) -> tuple[str, ...]:
+    """What a Provenance or an AuditEvent is about: they belong to whose that is."""
+    match resource.type:
+        case "Provenance":
+            found = getattr(resource.model, "target", None) or ()
+        case "AuditEvent":
+            entities = getattr(resource.model, "entity", None) or ()
+            found = [entity.what for entity in entities if entity.what]
+        case _:
+            return ()
+    local = (_LOCAL.fullmatch(getattr(one, "reference", None) or "") for one in found)
+    return tuple(match[1] for match in local if match is not None)
+
+
 def _contained(resource: Resource, id_: str) -> Facts:
     for raw in getattr(resource.model, "contained", None) or ():
         inner = parse_resource(bytes(raw))
@@ -151,3 +168,26 @@ def _with_medications(prepared: list[Preparation | None]) -> list[Preparation | 
         else one
         for one in prepared
     ]
+
+
+def _with_targets(prepared: list[Preparation | None]) -> list[Preparation | None]:
+    """With whose the targets in the same bundle are."""
+    if not any(isinstance(one, Checked) and one.targets for one in prepared):
+        return prepared
+    known = {
+        f"{one.facts.type}/{one.facts.id}": one.facts.patients
+        for one in prepared
+        if isinstance(one, Checked)
+    }
+    return [
+        replace(one, facts=belonging(one.facts, (known.get(name, ()) for name in one.targets)))
+        if isinstance(one, Checked) and one.targets
+        else one
+        for one in prepared
+    ]
+
+
+def belonging(facts: Facts, patients: Iterable[tuple[str, ...]]) -> Facts:
+    """Facts of what names no patient, with the patients of what it is about."""
+    found = tuple(dict.fromkeys(local for each in patients for local in each))
+    return msgspec.structs.replace(facts, patients=found)
