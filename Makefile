@@ -26,14 +26,14 @@ SOAK ?= 10
 SEED ?=
 TESTS ?=
 
-.PHONY: help setup interop pythons demo test soak check bench models lock format clean
+.PHONY: help setup interop clients pythons demo test soak check bench models lock format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 10
 
 # --- set-up ------------------------------------------------------------------------------------
 
-setup: $(STAMPS)/project $(STAMPS)/interop $(STAMPS)/pythons ## the tools and libraries, exactly as locked, in .tools and .venv
+setup: $(STAMPS)/project $(STAMPS)/interop $(STAMPS)/clients $(STAMPS)/pythons ## the tools and libraries, exactly as locked, in .tools and .venv
 	@:
 
 $(STAMPS)/uv: requirements/bootstrap.lock tools/bootstrap
@@ -62,6 +62,14 @@ $(STAMPS)/interop: tests/interop/package.json tests/interop/package-lock.json | 
 	else \
 	    echo "set-up: npm is not here, so the cross-checks in tests/interop will be skipped"; \
 	fi
+	@touch $@
+
+# FHIR clients that nobody here wrote, for tests/clients: what they lean on is none of ours.
+clients: $(STAMPS)/clients
+$(STAMPS)/clients: requirements/clients.lock | $(STAMPS)/uv
+	@echo "set-up: FHIR clients into .tools/clients"
+	@test -x .tools/clients/bin/python || $(UV) venv --quiet --clear --no-python-downloads --python .tools/uv/bin/python .tools/clients
+	@$(UV) pip sync --quiet --python .tools/clients/bin/python --require-hashes requirements/clients.lock
 	@touch $@
 
 # The other Pythons that this machine has, for tests/determinism. Those it lacks are skipped and said.
@@ -105,6 +113,7 @@ lock: $(STAMPS)/uv ## the locked requirements, compiled again with today's versi
 	$(COMPILE) --upgrade requirements/bootstrap.in --output-file requirements/bootstrap.lock
 	$(COMPILE) --upgrade pyproject.toml --output-file requirements/runtime.lock
 	$(COMPILE) --upgrade pyproject.toml requirements/dev.in --constraint requirements/runtime.lock --output-file requirements/dev.lock
+	$(COMPILE) --upgrade requirements/clients.in --output-file requirements/clients.lock
 
 clean: ## everything that make made
 	rm -rf .venv .tools site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/interop/node_modules

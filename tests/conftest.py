@@ -40,10 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class _OneNetwork(LoadScopeScheduling):  # type: ignore[misc] # likewise
-    """Each test goes to whichever process is free, but those of tests/e2e share one network."""
+    """Each test goes to whichever process is free, but those of these rooms share one network."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/e2e" if nodeid.startswith("tests/e2e/") else nodeid
+        rooms = "tests/e2e/", "tests/clients/"
+        return next((room for room in rooms if nodeid.startswith(room)), nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

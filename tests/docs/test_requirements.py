@@ -37,16 +37,21 @@ def development() -> set[str]:
     return listed(REQUIREMENTS / "dev.in") | listed(REQUIREMENTS / "bootstrap.in")
 
 
+def clients() -> set[str]:
+    return listed(REQUIREMENTS / "clients.in")
+
+
 def test_every_library_has_its_line_and_every_line_its_library() -> None:
     page = (ROOT / "docs" / "explanation" / "dependencies.md").read_text()
     rows = set(re.findall(r"^\| ([@a-z][\w/-]*) \|", page, re.MULTILINE))
     package = json.loads((ROOT / "tests" / "interop" / "package.json").read_text())
-    assert rows == runtime() | development() | set(package["dependencies"])
+    assert rows == runtime() | development() | clients() | set(package["dependencies"])
 
 
 def test_locks_hold_what_is_asked_for() -> None:
     assert runtime() <= locked(REQUIREMENTS / "runtime.lock").keys()
     assert development() - {"uv"} <= locked(REQUIREMENTS / "dev.lock").keys()
+    assert clients() <= locked(REQUIREMENTS / "clients.lock").keys()
 
 
 def test_development_runs_what_users_run() -> None:
