@@ -140,7 +140,9 @@ def row(
     whose.sort(
         key=lambda path: WHOSE_FIRST.index(path) if path in WHOSE_FIRST else len(WHOSE_FIRST)
     )
-    authors = [path for path in AUTHORS if concrete(elements, type_, path, KINDS["reference"])]
+    authors = [
+        name for path in AUTHORS for name in concrete(elements, type_, path, KINDS["reference"])
+    ]
     identifier = [
         path for path in ["identifier"] if concrete(elements, type_, path, ("Identifier",))
     ]

@@ -10,7 +10,8 @@ import pytest
 from careledger.fhir.compartment import patients
 from careledger.fhir.dates import EARLIEST, LATEST
 from careledger.fhir.index import Facts, extract
-from careledger.fhir.resource import Resource, parse_resource
+from careledger.fhir.r4.search import ELEMENTS
+from careledger.fhir.resource import Resource, decoder, parse_resource
 from careledger.fhir.search.extract import values
 from careledger.fhir.search.table import ALL, SMALL
 from careledger.fhir.search.values import decode_values, encode_values
@@ -218,3 +219,10 @@ def test_the_index_set_decides_on_values_and_on_nothing_that_consent_asks_for() 
     assert set(decode_values(small.values).tokens) == {"code", "status"}
     assert "combo-code" in decode_values(extract(smoking, ALL).values).tokens
     assert small == msgspec.structs.replace(extract(smoking), values=small.values)
+
+
+@pytest.mark.parametrize("type_", sorted(ELEMENTS))
+def test_every_path_leads_through_elements_that_there_are(type_: str) -> None:
+    paths = [path for found in ELEMENTS[type_] if isinstance(found, tuple) for path in found]
+    members = {field.name for field in msgspec.structs.fields(decoder(type_).type)}
+    assert {path.partition(".")[0] for path in paths} <= members
