@@ -1,8 +1,8 @@
 """What the CapabilityStatement declares is answered as declared, whatever is asked: schemathesis.
 
-The statement becomes an OpenAPI document: one operation for each declared interaction of some types,
-with each search parameter that is declared. Every answer is FHIR JSON, with a status that is fit for
-the interaction; there is no 5xx.
+The statement becomes an OpenAPI document: one operation for each declared interaction of some
+types, with each search parameter that is declared. Every answer is FHIR JSON, with a status that
+is fit for the interaction; there is no 5xx.
 """
 
 import json
@@ -91,12 +91,12 @@ def _add(
         "id": {"anyOf": [{"enum": known}, anything]} if known else anything,
         "version": {"type": "string", "pattern": r"\A[0-9]{1,4}\Z"},
     }
-    parameters = [
+    parameters: list[Json] = [
         {"name": name, "in": "path", "required": True, "schema": schema}
         for name, schema in schemas.items()
         if f"{{{name}}}" in place
     ]
-    text = {"type": "string", "maxLength": 30}
+    text: Json = {"type": "string", "maxLength": 30}
     parameters += [{"name": one["name"], "in": "query", "schema": text} for one in searched]
     operation: Json = {
         "parameters": parameters,

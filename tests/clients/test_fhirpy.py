@@ -42,7 +42,7 @@ def test_the_life_of_a_resource(found: Any) -> None:
     assert (sync["read"], sync["refreshed"]) == ("amended", "2")
     assert sync["subject"] == found["patient"]
     assert (sync["stale"], sync["fresh"]) == (412, "saved")
-    assert sync["patched"] == "corrected"
+    assert (sync["patched"], sync["part"]) == ("corrected", "structure")
     assert sync["valid"] is True
     assert (sync["refused"], sync["forbidden"]) == ("error", "forbidden")
     assert sync["deleted"] == "OperationOutcome"

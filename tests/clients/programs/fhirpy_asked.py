@@ -47,6 +47,10 @@ def in_order(settings: dict[str, str]) -> dict[str, Any]:
     patcher = SyncFHIRClient(settings["fhir"], bearer, extra_headers=PATCH)
     said = [{"op": "replace", "path": "/status", "value": "corrected"}]
     found["patched"] = patcher.execute(f"Observation/{weight.id}", "patch", data=said)["status"]
+    try:
+        client.patch("Observation", weight.id, status="final")
+    except OperationOutcome as error:
+        found["part"] = error.resource["issue"][0]["code"]
     found["valid"] = weight.is_valid()
     unlike = client.resource("Observation", status="nonsense")
     try:
