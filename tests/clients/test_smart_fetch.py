@@ -1,6 +1,7 @@
 """smart-fetch takes a full bulk export with Backend Services, and gets all that was loaded."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.clients.house import House
@@ -8,13 +9,15 @@ from tests.clients.loaded import Loaded, bare, parse
 from tests.e2e.network import COMMAND_S, Json
 
 
-def fetch(house: House, clients: Path, out: Path, *options: str) -> dict[str, Json]:
-    """What an export comes to, by `Type/id`."""
-    said = subprocess.run(
+def asked(
+    house: House, clients: Path, out: Path, *options: str, by: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Let it export; it signs in by itself unless told otherwise."""
+    own = "--smart-client-id", "nightly", "--smart-key", str(house.nightly_key)
+    return subprocess.run(
         [
-            *(clients / "smart-fetch", "bulk", out),
-            *("--fhir-url", house.fhir),
-            *("--smart-client-id", "nightly", "--smart-key", house.nightly_key),
+            *(str(clients / "smart-fetch"), "bulk", str(out)),
+            *("--fhir-url", house.fhir, *(by or own)),
             *("--no-compression", "--no-default-filters", *options),
         ],
         capture_output=True,
@@ -23,6 +26,13 @@ def fetch(house: House, clients: Path, out: Path, *options: str) -> dict[str, Js
         timeout=COMMAND_S,
         check=False,
     )
+
+
+def fetch(
+    house: House, clients: Path, out: Path, *options: str, by: Sequence[str] = ()
+) -> dict[str, Json]:
+    """What an export comes to, by `Type/id`."""
+    said = asked(house, clients, out, *options, by=by)
     assert said.returncode == 0, f"{said.stdout}{said.stderr}"
     lines = [
         parse(line)
@@ -59,7 +69,7 @@ def test_everything_that_was_loaded_comes_out(house: House, clients: Path, tmp_p
     }
 
 
-def test_a_group_is_exported(house: House, clients: Path, tmp_path: Path) -> None:
+def test_a_group_outside_its_scopes_is_absent(house: House, clients: Path, tmp_path: Path) -> None:
     patients = [one["id"] for one in house.loaded if one["resourceType"] == "Patient"]
     group = {
         "resourceType": "Group",
@@ -70,8 +80,13 @@ def test_a_group_is_exported(house: House, clients: Path, tmp_path: Path) -> Non
     with house.http() as http:
         made = http.post("/Group", json=group)
         assert made.status_code == 201, made.text
-    options = "--group", made.json()["id"], "--type", "Patient,Encounter"
-    found = fetch(house, clients, tmp_path / "group", *options)
+        options = "--group", made.json()["id"], "--type", "Patient,Encounter"
+    said = asked(house, clients, tmp_path / "group", *options)
+    assert said.returncode == 1
+    assert "[404]" in said.stderr
+    (tmp_path / "token").write_text(house.token("system/Group.r system/*.rs"))
+    bearer = "--bearer-token", str(tmp_path / "token")
+    found = fetch(house, clients, tmp_path / "own", *options, by=bearer)
     assert f"Patient/{patients[0]}" in found
     assert f"Patient/{patients[1]}" not in found
     subjects = {one["subject"]["reference"] for one in found.values() if "subject" in one}

@@ -15,13 +15,13 @@ from starlette.routing import Route
 
 from careledger.exchange.bulk.jobs import TooMany
 from careledger.exchange.bulk.order import Job, Level, Output, Phase
-from careledger.exchange.limits import Limits
 from careledger.fhir.dates import instant_text
 from careledger.gateway.auth_bearer import caller_of, insufficient_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.body import read_body
 from careledger.gateway.bulk_order import order_of, pairs_in
 from careledger.gateway.fhir_http import check_accept, check_content_type, is_id
+from careledger.gateway.fhir_reach import reach_of
 from careledger.gateway.outcome import Refused, not_found, outcome
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 
@@ -128,12 +128,8 @@ class _Exports:
         return Response(b"", 202, headers={"Content-Location": self._url(job)})
 
     def _members(self, caller: Caller, id_: str) -> tuple[str, ...] | None:
-        """Local ids of the patients in a Group; None if there is none that the caller may see.
-
-        Scopes name what is exported, as bulk clients ask for them; the Group is not.
-        """
-        limits = Limits(patient=caller.limits.patient)
-        with self._services.exchange.reach(caller.asker, limits, "read") as reach:
+        """Local ids of the patients in a Group; None if there is none that the caller may see."""
+        with reach_of(self._services, caller, "read") as reach:
             opened = reach.open_version("Group", id_)
         if opened is None or opened.deleted:
             return None
