@@ -223,9 +223,7 @@ class Federation:
         with self._organisation.now() as now:
             as_of = now.as_of
         with self._reach(asker, limits, action_of(query)) as reach:
-            nodes = list(
-                found_in(reach, query, frozenset({local}), self._organisation.indexed)
-            )
+            nodes = list(found_in(reach, query, frozenset({local}), self._organisation.indexed))
             reach.expect(nodes)
             if reach.unanswered:
                 raise UpstreamDown("the organisation's own FHIR server does not answer")
