@@ -184,7 +184,8 @@ class Holdings:
             found = self._vault.search_directory(matches)
         else:
             found = self._vault.search(holding.permits[0], matches, self._at)
-            found = [one for one in found if self._is_in(holding, one.type, one.id)]
+            if self._vault.is_joined(holding.owner.patient):
+                found = [one for one in found if self._is_in(holding, one.type, one.id)]
         return [_node(holding, one) for one in found if self._may_see(holding, one.facts)]
 
     def _entry(self, holding: Holding, type_: str, id_: str) -> Entry | None:

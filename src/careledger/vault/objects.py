@@ -129,9 +129,10 @@ def blind(index_key: bytes, *parts: str) -> BlindName:
 
     No part may hold a zero byte, which separates them.
     """
-    if any("\0" in part for part in parts):
+    text = "\0".join(parts)
+    if text.count("\0") >= len(parts):
         raise ValueError(parts[0])
-    return BlindName(hmac.digest(index_key, "\0".join(parts).encode(), "sha256")[:16])
+    return BlindName(hmac.digest(index_key, text.encode(), "sha256")[:16])
 
 
 def resource_name(index_key: bytes, type_: str, id_: str) -> BlindName:
