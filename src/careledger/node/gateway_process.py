@@ -23,7 +23,7 @@ from careledger.gateway.auth_files import clients_in, read_secret, staff_in
 from careledger.gateway.auth_provider import IdentityProvider, ProviderSettings, is_safe
 from careledger.gateway.auth_settings import SignInSettings
 from careledger.gateway.browsers import insist_on_tls, let_browsers_in
-from careledger.ledger.errors import Unavailable
+from careledger.ledger.errors import CorruptStore, LedgerError, Unavailable
 from careledger.ledger.genesis import load_genesis
 from careledger.ledger.record import Digest, Instant, MemberId, digest
 from careledger.ledger.state import View
@@ -171,11 +171,28 @@ async def _reader(ledger: Path) -> StoreReader:
     end = time.monotonic() + NODE_WITHIN_S
     while True:
         try:
-            return StoreReader(ledger)
-        except Unavailable:
+            return _founded(ledger)
+        except (Unavailable, CorruptStore):
             if time.monotonic() > end:
                 raise
             await asyncio.sleep(0.1)
+
+
+def _founded(ledger: Path) -> StoreReader:
+    """The node's store, which has its genesis.
+
+    Raises:
+        Unavailable: there is none yet.
+        CorruptStore: there is none in it, perhaps not yet.
+    """
+    reader = StoreReader(ledger)
+    try:
+        with reader.snapshot() as committed:
+            committed.genesis()
+    except LedgerError:
+        reader.close()
+        raise
+    return reader
 
 
 def _address(reader: StoreReader, chain: Digest, mine: MemberId) -> str | None:
