@@ -359,9 +359,7 @@ async def gateway(
             ledger=world.engine,
             clock=world.clock,
         )
-        exchange = Exchange(
-            organisation, folder, world.transport, upstream=upstream, shadow=shadow
-        )
+        exchange = Exchange(organisation, folder, world.transport, upstream=upstream, shadow=shadow)
         world.exchanges[member] = exchange
         await exchange.start()
         try:

@@ -31,7 +31,7 @@ def denials(chance: random.Random, population: Population, number: int) -> list[
     last = population.patients[-1]
     found = [Denial(last, None) if number % 2 else Denial(last, unknown, delivered=False)]
     for local in population.patients[:-1]:
-        several = range(chance.choice((0, 1, 1, 2)))
+        several = range(chance.choice((1, 2)) if local == "p0" else chance.choice((0, 1, 1, 2)))
         found += [_denial(chance, population, local) for _ in several]
     return found
 

@@ -90,7 +90,7 @@ class Drawing:
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
-        self.patients = tuple(f"p{n}" for n in range(chance.randint(2, 4)))
+        self.patients = tuple(f"p{n}" for n in range(chance.choice((2, 3, 3, 4))))
         self.ids: dict[tuple[str, str], list[str]] = {}
         self.number = 0
 
@@ -112,8 +112,7 @@ class Drawing:
                     self._resource(drawn, local, type_)
         drawn.events.sort(key=lambda event: event.step)
         if self.chance.random() < 0.75:
-            source, into = self.chance.sample(self.patients, 2)
-            drawn.merged[source] = into
+            drawn.merged[self.chance.choice(self.patients[1:])] = self.patients[0]
         return drawn
 
     def _directory(self) -> list[tuple[str, str, Json]]:

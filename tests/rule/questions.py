@@ -115,6 +115,15 @@ def around(local: str) -> Iterator[Question]:
         f"/fhir/Observation?subject=Patient/{local}&category=vital-signs&_include=Observation:has-member&_include:iterate=Observation:has-member"
     )
     yield get(f"/fhir/Observation?patient={local}&date=ge2025&_sort=date&_count=2&_total=accurate")
+    for code in CODES:
+        yield get(f"/fhir/DiagnosticReport?patient={local}&result.code={code}")
+        yield get(f"/fhir/Observation?patient={local}&has-member:Observation.code={code}")
+        yield get(f"/fhir/List?patient={local}&item:Observation.code={code}&_summary=count")
+        yield get(f"/fhir/Condition?patient={local}&evidence-detail:Observation.code={code}")
+        yield get(f"/fhir/Claim?patient={local}&_has:Coverage:payor:_id={code}")
+    for type_ in ("Observation", "DiagnosticReport", "Condition", "List", "Claim"):
+        yield get(f"/fhir/{type_}?patient={local}&_include=*&_include:iterate=*")
+        yield get(f"/fhir/{type_}?patient={local}&_revinclude=*&_count=2")
     yield get(f"/fhir/Group?member=Patient/{local}")
     yield get(f"/fhir/_history?_count=500&_since={SINCE}")
     yield get(f"/fhir/Appointment?actor=Patient/{local}&_include=Appointment:actor")

@@ -31,7 +31,7 @@ from tests.rule.ways import (
     names_in,
 )
 
-EXAMPLES, QUESTIONS, CHANGES = 2, 75, 40
+EXAMPLES, QUESTIONS, CHANGES = 2, 150, 40
 """In `make test`."""
 
 Act = Callable[[Scene], Awaitable[None]]
