@@ -185,7 +185,7 @@ def test_chains() -> None:
         ("Observation", [("performer", "Patient/a")], None),
         ("Observation", [("patient", "https://else.example/Patient/a")], None),
         ("Observation", [("patient:missing", "true")], None),
-        ("Device", [("patient", "a")], None),
+        ("Device", [("patient", "a")], {"a"}),
         ("Patient", [("_id", "a,b")], {"a", "b"}),
         ("Patient", [("_id:not", "a")], None),
         ("Observation", [("_id", "a")], None),
