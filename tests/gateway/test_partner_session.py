@@ -9,7 +9,18 @@ from careledger.apps.records.commands import SESSION_S
 from careledger.exchange.organisation import claims
 from careledger.mechanisms.request import AccessRequest, sign_request
 from careledger.mechanisms.terms import Provision, Terms
-from tests.exchange.world import ANA, ANA_MRN, BEN, DR_CHO, DR_DIAZ, LAKEVIEW, RIVERSIDE, key
+from tests.exchange.test_merged import deny_as_ben, merge_ben_into_ana
+from tests.exchange.world import (
+    ANA,
+    ANA_MRN,
+    BEN,
+    BEN_MRN,
+    DR_CHO,
+    DR_DIAZ,
+    LAKEVIEW,
+    RIVERSIDE,
+    key,
+)
 from tests.gateway.world import World, tell, url64
 
 MEDICATIONS = f"/fhir/MedicationRequest?patient={ANA_MRN}"
@@ -187,5 +198,21 @@ def test_only_its_own_fresh_request_opens_a_session(tmp_path: Path) -> None:
         assert answer.json()["error"] == "invalid_scope"
         assert len(world.riverside.log.entries(ANA)) == before
         assert not world.riverside.log.entries(BEN)
+
+    tell(tmp_path, story)
+
+
+def test_what_is_merged_and_denied_there_is_not_in_the_session(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await merge_ben_into_ana(world)
+        await world.grant()
+        token = await session(world)
+        for path in ("/fhir/Observation/bens", f"/fhir/Patient/{BEN_MRN}"):
+            assert await status(world, path, token) == 200
+        await deny_as_ben(world)
+        for path in ("/fhir/Observation/bens", f"/fhir/Patient/{BEN_MRN}"):
+            assert await status(world, path, token) == 404
+        hers = await world.at_riverside.get("/fhir/Observation", headers=token)
+        assert {one["resource"]["id"] for one in hers.json()["entry"]} == {"o1"}
 
     tell(tmp_path, story)

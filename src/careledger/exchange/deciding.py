@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from careledger.apps.consent.queries import decide_break_glass, decide_own_access, permits
+import msgspec
+
+from careledger.apps.consent.queries import (
+    decide_break_glass,
+    decide_own_access,
+    is_denied,
+    permits,
+)
 from careledger.apps.identity.queries import (
     is_acting_practitioner,
     is_patient_of,
@@ -16,12 +23,15 @@ from careledger.apps.records.commands import (
     OwnAccessBasis,
 )
 from careledger.apps.records.queries import emergency
+from careledger.exchange.errors import AccessRefused
 from careledger.exchange.mailbox import Mailbox
 from careledger.exchange.organisation import Moment, Organisation
 from careledger.exchange.release import Unopened, gather, is_out_of_reach
 from careledger.ledger.errors import Malformed, UnknownSigner
 from careledger.ledger.record import AccountId, MemberId
+from careledger.ledger.state import View
 from careledger.ledger.statement import parse_statement
+from careledger.mechanisms.conflict import TermsOf
 from careledger.mechanisms.emergency import CONTENT_TYPE, VerifiedEmergency, verify_emergency
 from careledger.mechanisms.messages import Ask
 from careledger.mechanisms.policy import Denied, Dimension, Permit
@@ -64,14 +74,10 @@ class Decider:
         emergency: bytes | None = None,
     ) -> Allowed | Forbidden:
         """Decide `ask` as of `now`; `consent_id` and `emergency` are those a session stands on."""
-        account = verified.request.account
-        mine = self._organisation.member
-        if account is None or not is_patient_of(now.view, AccountId(account), mine):
-            return Forbidden(("consent",))  # as for a patient who never consented to anything
-        outside = check_person(verified, now)
+        outside = outside_of(verified, self._organisation.member, now)
         if outside:
             return Forbidden(outside)
-        if verified.signer == account:
+        if verified.signer == verified.request.account:
             return self._own(ask, verified, now)
         statement = emergency or ask.emergency
         if statement is not None:
@@ -110,25 +116,14 @@ class Decider:
         self, ask: Ask, verified: VerifiedRequest, now: Moment, cited: bytes | None
     ) -> Allowed | Forbidden:
         """The grant that covers every action, and of several the one that opens most."""
-        account = str(verified.request.account)
+        account = AccountId(str(verified.request.account))
         terms_of = self._mailbox.terms_of(account, ask.presented)
-        answers: list[dict[bytes, Permit]] = []
-        for use in verified.uses(account, now.time):
-            answer = permits(now.view, use, terms_of)
-            if isinstance(answer, Denied):
-                return Forbidden(answer.dimensions)
-            answers.append({permit.basis.id: permit for permit in answer})
-        serving = [
-            id_
-            for id_ in answers[0]
-            if cited in {None, id_} and all(id_ in permitted for permitted in answers)
-        ]
-        if not serving:
-            return Forbidden(("consent",))
+        granted = serving(verified, account, now, terms_of, cited)
+        if isinstance(granted, Forbidden):
+            return granted
         best: Allowed | None = None
-        for id_ in serving:
-            basis = GrantBasis(consent_id=id_)
-            one = self._allowed(ask, now, basis, [permitted[id_] for permitted in answers])
+        for id_, answers in granted.items():
+            one = self._allowed(ask, now, GrantBasis(consent_id=id_), answers)
             is_better = isinstance(one, Allowed) and (
                 best is None or len(one.found) > len(best.found)
             )
@@ -148,11 +143,69 @@ class Decider:
             return Forbidden(("terms",))
         unopened: list[Unopened] = []
         mine = self._organisation
-        found = gather(mine.vault, granted, ask.query, now.time, unopened, mine.indexed)
+        found = gather(
+            mine.vault,
+            granted,
+            ask.query,
+            now.time,
+            unopened,
+            mine.indexed,
+            lambda accounts: check_merged(now.view, granted, accounts),
+        )
         return Allowed(basis, tuple(granted), found, unopened)
 
 
-def check_person(verified: VerifiedRequest, now: Moment) -> tuple[Dimension, ...]:
+def outside_of(verified: VerifiedRequest, mine: MemberId, now: Moment) -> tuple[Dimension, ...]:
+    """Where a request falls outside before any consent is asked: whose, and who asks."""
+    account = verified.request.account
+    if account is None or not is_patient_of(now.view, AccountId(account), mine):
+        return ("consent",)  # as for a patient who never consented to anything
+    return _check_person(verified, now)
+
+
+def serving(
+    verified: VerifiedRequest,
+    account: AccountId,
+    now: Moment,
+    terms_of: TermsOf,
+    cited: bytes | None,
+) -> dict[bytes, tuple[Permit, ...]] | Forbidden:
+    """The grants that serve every action asked for, each with a permit for each; never empty.
+
+    `cited` is the only one that may serve, or None for any.
+    """
+    answers: list[dict[bytes, Permit]] = []
+    for use in verified.uses(account, now.time):
+        answer = permits(now.view, use, terms_of)
+        if isinstance(answer, Denied):
+            return Forbidden(answer.dimensions)
+        answers.append({permit.basis.id: permit for permit in answer})
+    found = {
+        id_: tuple(permitted[id_] for permitted in answers)
+        for id_ in answers[0]
+        if cited in {None, id_} and all(id_ in permitted for permitted in answers)
+    }
+    return found or Forbidden(("consent",))
+
+
+def check_merged(view: View, granted: Sequence[Permit], accounts: Sequence[AccountId]) -> None:
+    """See whether a grant opens the record of `accounts`, one of which it may not be of.
+
+    Whoever is merged into another may have denied it as either. What such a denial says in its
+    terms is not asked: the whole record stays.
+
+    Raises:
+        AccessRefused: it does not.
+    """
+    for permit in granted:
+        for account in accounts:
+            if permit.basis.name == "grant" and account != permit.use.account:
+                use = msgspec.structs.replace(permit.use, account=account)
+                if is_denied(view, use):
+                    raise AccessRefused(("denial",))
+
+
+def _check_person(verified: VerifiedRequest, now: Moment) -> tuple[Dimension, ...]:
     """Whoever is named must practise at the requester, in the role that is stated."""
     asked = verified.request
     if asked.practitioner is None:

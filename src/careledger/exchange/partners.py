@@ -6,15 +6,13 @@ consent, the session ends with the block.
 """
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from msgspec.structs import replace
 
-from careledger.apps.consent.queries import permits
-from careledger.apps.identity.queries import is_patient_of
 from careledger.apps.records.commands import (
     SESSION_S,
     Disclosed,
@@ -25,7 +23,7 @@ from careledger.apps.records.commands import (
 from careledger.apps.records.queries import is_answered
 from careledger.exchange.asker import Asker
 from careledger.exchange.bodies import Bodies
-from careledger.exchange.deciding import Forbidden, check_person
+from careledger.exchange.deciding import Forbidden, check_merged, outside_of, serving
 from careledger.exchange.errors import AccessRefused, RequestRejected
 from careledger.exchange.journal import Journal, Read
 from careledger.exchange.limits import Limits
@@ -38,7 +36,7 @@ from careledger.ledger.errors import Malformed, UnknownSigner
 from careledger.ledger.record import AccountId, Digest, Instant
 from careledger.ledger.transaction import OverBudget
 from careledger.mechanisms.messages import manifest
-from careledger.mechanisms.policy import Denied, Dimension, Permit
+from careledger.mechanisms.policy import Dimension, Permit
 from careledger.mechanisms.request import VerifiedRequest, verify_request
 from careledger.mechanisms.terms import Action
 from careledger.vault.deposit import DIRECTORY_TYPES
@@ -171,24 +169,12 @@ class Partners:
         self, verified: VerifiedRequest, now: Moment, cited: bytes | None
     ) -> tuple[Permit, ...] | Forbidden:
         """A permit for each action, all on one grant; never empty."""
-        account = verified.request.account
-        if account is None or not is_patient_of(
-            now.view, AccountId(account), self._organisation.member
-        ):
-            return Forbidden(("consent",))
-        outside = check_person(verified, now)
+        outside = outside_of(verified, self._organisation.member, now)
         if outside:
             return Forbidden(outside)
-        terms_of, answers = self._mailbox.terms_of(account), list[dict[bytes, Permit]]()
-        for use in verified.uses(account, now.time):
-            answer = permits(now.view, use, terms_of)
-            if isinstance(answer, Denied):
-                return Forbidden(answer.dimensions)
-            answers.append({permit.basis.id: permit for permit in answer})
-        for id_ in answers[0]:
-            if cited in {None, id_} and all(id_ in permitted for permitted in answers):
-                return tuple(permitted[id_] for permitted in answers)
-        return Forbidden(("consent",))
+        account = AccountId(str(verified.request.account))
+        granted = serving(verified, account, now, self._mailbox.terms_of(account), cited)
+        return granted if isinstance(granted, Forbidden) else next(iter(granted.values()))
 
     async def _refuse(
         self, request: bytes, verified: VerifiedRequest, outside: tuple[Dimension, ...]
@@ -231,9 +217,17 @@ class _Fixed:
     def __init__(self, permit: Permit) -> None:
         self._permit: Final = permit
 
-    def decide(self, *_: object) -> tuple[Permit, ...]:
-        """The one permit."""
-        return (self._permit,)
+    def decide(
+        self,
+        asker: Asker,  # noqa: ARG002 - as `Decides` has it
+        action: Action,  # noqa: ARG002
+        accounts: Sequence[AccountId],
+        now: Moment,
+    ) -> tuple[Permit, ...]:
+        """The one permit, for whoever has not denied it under another account."""
+        permits = (self._permit,)
+        check_merged(now.view, permits, accounts)
+        return permits
 
 
 class _InSession:

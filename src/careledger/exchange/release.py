@@ -1,6 +1,6 @@
 """What is released under a permit: opened resources with what proves each of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from careledger.exchange.asking import found_in
@@ -21,6 +21,9 @@ from careledger.vault.objects import PatientRef
 from careledger.vault.opening import Opened
 from careledger.vault.patients import Owner
 from careledger.vault.vault import Vault
+
+Check = Callable[[Sequence[AccountId]], None]
+"""Whether the record of somebody with these accounts may be opened; or `AccessRefused`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,33 +90,37 @@ def gather(
     at: Instant,
     unopened: list[Unopened] | None = None,
     indexed: IndexSet = ALL,
+    check: Check = lambda _: None,
 ) -> list[Opened]:
     """What the query finds and every one of the permits covers; deletions are not among it.
+
+    `check` is asked of each record, by the accounts of whoever is in it.
 
     Raises:
         Tampered: one does not open, and there is no list `unopened` to note it in.
     """
     first, *others = permits
     found: list[Opened] = []
-    if query.type is not None and query.id is not None and unopened is None:
-        one = vault.open(first, query.type, query.id, query.version, at=at)
+    for node in _nodes(vault, permits, query, at, indexed, check):
+        try:
+            one = vault.open(first, node.type, node.id, query.version, at=at)
+        except Spoilt as error:
+            if unopened is None:
+                raise
+            if error.leaf:
+                unopened.append(_unopened(vault, first, node, error.leaf))
+            continue
         found += [] if one is None else [one]
-    else:
-        for node in _nodes(vault, permits, query, at, indexed):
-            try:
-                one = vault.open(first, node.type, node.id, query.version, at=at)
-            except Spoilt as error:
-                if unopened is None:
-                    raise
-                if error.leaf:
-                    unopened.append(_unopened(vault, first, node, error.leaf))
-                continue
-            found += [] if one is None else [one]
     return [one for one in found if not one.deleted and _covered(others, one.facts)]
 
 
 def _nodes(
-    vault: Vault, permits: Sequence[Permit], query: Query, at: Instant, indexed: IndexSet
+    vault: Vault,
+    permits: Sequence[Permit],
+    query: Query,
+    at: Instant,
+    indexed: IndexSet,
+    check: Check,
 ) -> Iterator[Node]:
     """What the query finds of one person; the directory takes part in chains, and stays here."""
     ref = vault.patient_of(AccountId(permits[0].use.account))
@@ -123,6 +130,7 @@ def _nodes(
     def decide(owner: Owner) -> tuple[Permit, ...]:
         if owner.patient not in theirs:
             raise AccessRefused(("person",))
+        check(owner.accounts)
         return tuple(permits)
 
     graph = Holdings(vault, at, decide, lambda: [family], lambda _: True)

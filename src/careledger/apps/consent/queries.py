@@ -67,6 +67,11 @@ def permits(view: View, use: Use, terms_of: TermsOf) -> tuple[Permit, ...] | Den
     return standing if standing is not None else resolve(use, consents(view, use.account), terms_of)
 
 
+def is_denied(view: View, use: Use) -> bool:
+    """Whether a denial that counts reaches the use, whatever its terms say."""
+    return bool(matching(use, consents(view, use.account))[1])
+
+
 def decide_own_access(view: View, use: Use, signer: str) -> Permit | Denied:
     """Decide a patient's access to her own records; `signer` is the account that signed for it."""
     account = _signer(view, use.account)
