@@ -225,3 +225,15 @@ def test_a_question_to_many_goes_on_without_our_own_server(tmp_path: Path, peer:
         assert "unreachable" in partial.text
 
     play(tmp_path, peer, story)
+
+
+def test_a_history_as_of_a_moment_has_its_bodies(tmp_path: Path, peer: str) -> None:
+    async def story(here: World, _: httpx2.AsyncClient) -> None:
+        ana = await here.ana()
+        for path in ("Observation/o1/_history", "Observation/_history"):
+            answer = await here.at_riverside.get(f"/fhir/{path}?_at=2999", headers=ana)
+            assert answer.status_code == 200, answer.text
+            (entry,) = answer.json()["entry"]
+            assert entry["resource"]["valueQuantity"]["value"] == 7.2
+
+    play(tmp_path, peer, story)

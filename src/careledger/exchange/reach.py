@@ -166,24 +166,15 @@ class Reach:
         since: Instant | None = None,
     ) -> Iterator[Opened]:
         """Of each resource the version that was the newest at `time`; else see `history`."""
-        met = set[tuple[str, str]]()
-        for opened in self._holdings.history(type_, id_, None, before=None, since=since):
-            name = opened.type, opened.id
-            if opened.stored <= time and name not in met:
-                met.add(name)
-                if before is None or opened.seq < before:
-                    yield self._came_out(opened)
+        found = self._holdings.history(type_, id_, None, before=None, since=since)
+        newest = _first_of_each(one for one in found if one.stored <= time)
+        following = (one for one in newest if before is None or one.seq < before)
+        return map(self._came_out, self._whole.each(following))
 
     def deleted(self, local: str, since: Instant) -> Iterator[Opened]:
         """The resources of a patient that are deletions now, and were not before `since`."""
-        met = set[tuple[str, str]]()
-        for opened in self._holdings.history(
-            None, None, frozenset((local,)), before=None, since=since
-        ):
-            name = opened.type, opened.id
-            if name not in met and opened.deleted:
-                yield self._came_out(opened)
-            met.add(name)
+        found = self._holdings.history(None, None, frozenset((local,)), before=None, since=since)
+        return map(self._came_out, (one for one in _first_of_each(found) if one.deleted))
 
     # --- whose it is ---------------------------------------------------------------------------
 
@@ -269,3 +260,13 @@ class Reach:
         if facts.type in ROSTERS and not self._asker.is_system:
             return False
         return self._limits.visible(facts, self._interaction)
+
+
+def _first_of_each(found: Iterable[Opened]) -> Iterator[Opened]:
+    """Of each resource the first version that comes: the newest, in a history."""
+    met = set[tuple[str, str]]()
+    for opened in found:
+        name = opened.type, opened.id
+        if name not in met:
+            met.add(name)
+            yield opened

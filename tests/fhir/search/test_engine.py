@@ -1,6 +1,7 @@
 """The engine: it answers what was asked, from what may be seen, page by page."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import NoReturn
 
@@ -167,6 +168,14 @@ def test_what_is_named_is_fetched() -> None:
     both = [("_id", "w1"), ("subject:Patient._id", "ana"), ("status", "final")]
     assert ask(graph, "Observation", *both).total == 1
     assert ask(graph, "Observation", *both, ("_id", "w2")).total == 0
+
+
+def test_what_is_named_is_not_fetched_from_beyond_the_patients_asked_about() -> None:
+    search = parse("Observation", [("_id", "w1")], indexed=ALL)
+    for local, found in (("ana", ["Observation/w1"]), ("somebody", [])):
+        confined = replace(search, patients=frozenset({local}))
+        assert names(run(confined, SMALL).matches) == found
+        assert names(list(every(confined, SMALL))) == found
 
 
 def test_a_position_of_another_order_is_refused() -> None:

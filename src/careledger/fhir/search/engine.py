@@ -129,6 +129,7 @@ class _Run:
         if type_ is not None and not is_clinical(type_):
             patients = None
         local = self._local(type_, conditions)
+        ids = None if type_ is None else _ids(type_, conditions, patients)
         linked: list[Test] = []
         for condition in conditions:
             if isinstance(condition, Has):
@@ -137,7 +138,6 @@ class _Run:
                 test, patients = self._chain(condition, type_, patients)
                 linked.append(test)
         further = _all(linked)
-        ids = None if type_ is None else _ids(conditions)
         if type_ is None or ids is None:
             found = self._graph.of_type(type_, patients, local)
         else:
@@ -226,12 +226,19 @@ class _Run:
         return lambda node: (node.type, node.id) in names
 
 
-def _ids(conditions: Sequence[Condition]) -> tuple[str, ...] | None:
-    """Ids of the only resources that can match; None if none are named, or too many."""
+def _ids(
+    type_: str, conditions: Sequence[Condition], patients: frozenset[str] | None
+) -> tuple[str, ...] | None:
+    """Ids of the only resources that can match; None if none are named, or too many.
+
+    Nor are there any where the search is confined to some patients' records: fetching by id would
+    look beyond them. A patient is in their own.
+    """
     for one in conditions:
         if isinstance(one, Criterion) and one.code == "_id" and not one.modifier:
             ids = {o.code: None for o in one.operands if isinstance(o, TokenOperand) and o.code}
-            return tuple(ids) if len(ids) <= BY_ID else None
+            beyond = patients is not None and not (type_ == "Patient" and ids.keys() <= patients)
+            return None if beyond or len(ids) > BY_ID else tuple(ids)
     return None
 
 
