@@ -131,11 +131,6 @@ class Holdings:
         """An owner's record, if it is open."""
         return self._holding(owner)
 
-    def is_open(self, local: str) -> bool:
-        """Whether any record of the patient with that local id is open."""
-        owners = (owner for family in self._named(frozenset((local,))) for owner in family)
-        return any(self._holding(owner) is not None for owner in owners)
-
     def known(self, patient: PatientRef | None) -> Holding | None:
         """The record of a patient, if it has been opened."""
         return None if patient is None else self._known.get(patient)

@@ -101,10 +101,6 @@ class Reach:
         """
         return self._holdings.of_type(type_, patients, test)
 
-    def is_open(self, local: str) -> bool:
-        """Whether the record of the patient with that local id is open, empty or not."""
-        return self._holdings.is_open(local)
-
     # --- bodies --------------------------------------------------------------------------------
 
     def open(self, node: Node) -> Opened | None:

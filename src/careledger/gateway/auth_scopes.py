@@ -4,7 +4,6 @@ A scope narrows what a client may ask at all. What it then gets is decided by co
 Scopes of version 1 (`.read`, `.write`, `.*`) are taken, and written as those of version 2.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from re import compile as regex
 from typing import Final, Literal
@@ -115,10 +114,6 @@ class Scopes:
             for scope in self.granted
             if not scope.restriction and scope.context != "patient"
         )
-
-    def allow_all(self, interactions: Iterable[Interaction]) -> bool:
-        """Whether each of `interactions` is allowed with resources of any type."""
-        return all(self.allow(ANY_TYPE, one) for one in interactions)
 
     def within(self, others: "Scopes") -> "Scopes":
         """What of these `others` reach as well: never more than either."""

@@ -30,7 +30,6 @@ JOBS: Final = FHIR_PATH + "/bulk"
 NDJSON: Final = "application/fhir+ndjson"
 
 _MOST_BODY: Final = 100_000
-_MOST_MEMBERS: Final = 100_000
 _POLL_S: Final = "1"
 _ASYNC: Final = re.compile(r"(?:^|[,;\s])respond-async(?:$|[,;\s])")
 _PATIENT: Final = re.compile(r"(?:.*/)?Patient/([A-Za-z0-9\-.]{1,64})")

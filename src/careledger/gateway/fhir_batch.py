@@ -33,7 +33,6 @@ MOST_READS: Final = 200
 """Reads in one bundle: each may be answered with a page."""
 
 _NO_CONTENT: Final = 204
-_NOT_MODIFIED: Final = 304
 
 
 class Forbidden(InvalidBundle):

@@ -102,21 +102,6 @@ def version_in(header: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def if_match(request: Request) -> int | None:
-    """The version that must be the newest (FHIR R4 3.1.0.5); None: it does not matter.
-
-    Raises:
-        Refused: 400, not the ETag of a version.
-    """
-    header = request.headers.get("if-match")
-    if header is None:
-        return None
-    version = version_in(header)
-    if version is None:
-        raise Refused(400, "value", 'If-Match is an ETag such as W/"1"')
-    return version
-
-
 def etag(version: int) -> str:
     """The entity tag of a version."""
     return f'W/"{version}"'

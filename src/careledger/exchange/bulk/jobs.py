@@ -93,7 +93,7 @@ class Jobs:
                 _log.warning("an export failed: %s", type(error).__name__)
                 job.phase = Phase.FAILED
             else:
-                job.phase = Phase.CANCELLED if job.cancelled else Phase.DONE
+                job.phase = Phase.DONE
             finally:
                 self._tasks.pop(job.id, None)
                 if job.phase is not Phase.DONE or job.cancelled:

@@ -13,11 +13,3 @@ class UpstreamDown(Unavailable):
 
 class UpstreamLies(NotVerified):
     """It answered something else than it was asked; nothing of that is released."""
-
-
-class UpstreamRefused(Exception):
-    """It refused a write: `status` and its own body, for whoever wrote."""
-
-    def __init__(self, status: int, body: bytes) -> None:
-        super().__init__(status)
-        self.status, self.body = status, body
