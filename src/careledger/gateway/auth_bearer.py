@@ -31,8 +31,7 @@ def caller_of(request: Request, services: GatewayServices, *, partners_too: bool
         caller = services.tokens.find(token.strip(), now.time)
         if (
             caller is None
-            or not services.vouches(caller, now.time)
-            or not services.standings.is_good(now.view, now.height, caller.identity)
+            or not services.lets(caller, now)
             or not _is_session_open(services, caller, now.time)
         ):
             raise Refused(401, "expired", "the access token does not count any more", _BAD_TOKEN)

@@ -20,7 +20,7 @@ from careledger.mechanisms.policy import Role
 from careledger.mechanisms.purpose import Purpose
 
 _RSA_BITS: Final = 2_048
-_LOOPBACK: Final = frozenset(("127.0.0.1", "localhost", "::1"))
+LOOPBACK: Final = frozenset(("127.0.0.1", "localhost", "::1"))
 _OTHERS: Final = 0o077
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -232,7 +232,7 @@ def _is_redirect(uri: str) -> bool:
     if not uri.isascii() or not uri.isprintable() or " " in uri or "#" in uri:
         return False
     if parts.scheme == "http":
-        return parts.hostname in _LOOPBACK
+        return parts.hostname in LOOPBACK
     if parts.scheme == "https":
         return bool(parts.hostname)
     return "." in parts.scheme

@@ -1,8 +1,5 @@
 """What the token endpoint gives: for a key, for a code, for a refresh token."""
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -12,6 +9,7 @@ from careledger.gateway.auth_assertion import SignedIn
 from careledger.gateway.auth_business import SignInRefused, check_version, purpose_in
 from careledger.gateway.auth_caller import Caller, Identity, is_in_good_standing
 from careledger.gateway.auth_client import Application
+from careledger.gateway.auth_pkce import is_answer
 from careledger.gateway.auth_scopes import Scopes, grant, parse_scopes
 from careledger.gateway.auth_tokens import OFFLINE_S, ONLINE_S, TOKEN_S
 from careledger.gateway.services import GatewayServices
@@ -95,7 +93,7 @@ class Issuer:
             isinstance(client, SignedIn)
             or client.client.id != caller.client
             or form.get("redirect_uri") != granted.redirect_uri
-            or not _matches(form.get("code_verifier", ""), granted.challenge)
+            or not is_answer(form.get("code_verifier", ""), granted.challenge)
         ):
             raise _BAD_CODE
         self._check(caller, now, _BAD_CODE)
@@ -146,10 +144,7 @@ class Issuer:
         return answer | {"refresh_token": following}
 
     def _check(self, caller: Caller, now: Moment, refused: SignInRefused) -> None:
-        services = self._services
-        if not services.vouches(caller, now.time) or not is_in_good_standing(
-            now.view, services.organisation.member, caller.identity
-        ):
+        if not self._services.lets(caller, now):
             raise refused
 
     def _answer(self, caller: Caller, token: str, type_: str) -> Answer:
@@ -207,12 +202,3 @@ def _refresh_s(scopes: Scopes) -> Instant:
     if "offline_access" in scopes.extras:
         return OFFLINE_S
     return ONLINE_S if "online_access" in scopes.extras else 0
-
-
-def _matches(verifier: str, challenge: str) -> bool:
-    """PKCE with S256, and no other way (RFC 7636 4.6)."""
-    if not 43 <= len(verifier) <= 128 or not verifier.isascii():  # noqa: PLR2004 - RFC 7636 4.1
-        return False
-    digest = hashlib.sha256(verifier.encode()).digest()
-    expected = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-    return hmac.compare_digest(expected, challenge)

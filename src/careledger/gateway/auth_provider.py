@@ -4,8 +4,6 @@ The gateway is its client: authorisation code with PKCE and nonce. Of the answer
 who that is and in which role, the member says itself.
 """
 
-import base64
-import hashlib
 import secrets
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,7 +15,9 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from careledger.gateway.auth_files import LOOPBACK
 from careledger.gateway.auth_keys import PROVIDER_ALGORITHMS, is_signed_by_one_of
+from careledger.gateway.auth_pkce import challenge_of
 from careledger.ledger.errors import LedgerError, Unavailable
 from careledger.ledger.record import Instant
 
@@ -25,8 +25,6 @@ SKEW_S: Final = 60
 CACHE_S: Final = 3_600
 TIMEOUT_S: Final = 10.0
 MOST_BYTES: Final = 262_144
-
-_LOOPBACK: Final = frozenset(("127.0.0.1", "localhost", "::1"))
 
 
 class NotSignedIn(LedgerError):
@@ -117,7 +115,6 @@ class IdentityProvider:
             Unavailable: the provider does not answer as one should.
         """
         metadata = await self._known(now)
-        digest = hashlib.sha256(attempt.verifier.encode()).digest()
         fields = {
             "response_type": "code",
             "client_id": self._settings.client,
@@ -125,7 +122,7 @@ class IdentityProvider:
             "scope": "openid",
             "state": attempt.state,
             "nonce": attempt.nonce,
-            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge": challenge_of(attempt.verifier),
             "code_challenge_method": "S256",
         }
         mark = "&" if "?" in metadata.authorization_endpoint else "?"
@@ -223,4 +220,4 @@ def is_safe(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from careledger.exchange.organisation import Moment
 from careledger.gateway.auth_assertion import SignedIn
 from careledger.gateway.auth_business import SignInRefused
-from careledger.gateway.auth_caller import Caller, is_in_good_standing
+from careledger.gateway.auth_caller import Caller
 from careledger.gateway.auth_client import Application, client_of
 from careledger.gateway.auth_configuration import (
     INTROSPECT,
@@ -98,7 +98,7 @@ class _Doors:
         return JSONResponse(self._about(form.get("token", ""), client, now), headers=NO_STORE)
 
     def _about(self, token: str, client: Application | SignedIn, now: Moment) -> dict[str, object]:
-        tokens, services = self._services.tokens, self._services
+        tokens = self._services.tokens
         access, refresh = tokens.access(token, now.time), tokens.refresh(token, now.time)
         if access is not None:
             caller, issued = access.caller, access.issued
@@ -107,11 +107,7 @@ class _Doors:
         else:
             return _INACTIVE
         may_know = _holds(client, caller) or _is_house(client)
-        if (
-            not may_know
-            or not services.vouches(caller, now.time)
-            or not is_in_good_standing(now.view, services.organisation.member, caller.identity)
-        ):
+        if not may_know or not self._services.lets(caller, now):
             return _INACTIVE
         return self._facts(caller, issued, tokens.expires(token))
 

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from careledger.exchange.outcome import Outcome
 from careledger.fhir.bundle import READS, Bundle, Entry
+from careledger.fhir.dates import instant_text
 from careledger.fhir.errors import InvalidBundle
 from careledger.fhir.outcome import outcome_of
 from careledger.fhir.resource import MAXIMUM_BYTES
@@ -22,7 +23,7 @@ from careledger.fhir.responses import Answer, response_bundle
 from careledger.gateway.auth_bearer import caller_of, insufficient_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.body import read_body
-from careledger.gateway.fhir_http import check_accept, check_content_type, etag, instant
+from careledger.gateway.fhir_http import check_accept, check_content_type, etag
 from careledger.gateway.fhir_inner import ask
 from careledger.gateway.fhir_prefer import done, preferred, representation
 from careledger.gateway.fhir_writer import is_allowed, writer_of, writing_caller
@@ -121,7 +122,7 @@ def _answer(request: Request, entry: Entry, outcome: Outcome) -> Answer:
         status=_status(outcome.status),
         location=location,
         etag=tag,
-        last_modified=None if outcome.stored is None else instant(outcome.stored),
+        last_modified=None if outcome.stored is None else instant_text(outcome.stored),
         resource=representation(outcome) if wanted == "representation" else None,
         outcome=done(outcome) if wanted == "operationoutcome" else None,
     )
@@ -133,4 +134,4 @@ def _status(code: int) -> str:
 
 def _instant(modified: str) -> str:
     """A FHIR instant of an HTTP date."""
-    return instant(int(parsedate_to_datetime(modified).timestamp()))
+    return instant_text(int(parsedate_to_datetime(modified).timestamp()))

@@ -16,15 +16,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from careledger.exchange.reach import Reach
+from careledger.fhir.dates import instant_text
 from careledger.fhir.references import references
 from careledger.fhir.responses import Found, searchset
 from careledger.fhir.search.graph import Node
+from careledger.fhir.search.query import MAXIMUM_COUNT
 from careledger.gateway.auth_bearer import caller_of, require_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.fhir_cursor import PARAMETER, fixed
-from careledger.gateway.fhir_http import answer, check_accept, instant, is_id, is_type
+from careledger.gateway.fhir_http import answer, check_accept, is_id, is_type
 from careledger.gateway.fhir_query import (
-    MAXIMUM_COUNT,
     Parameters,
     count_in,
     moment_in,
@@ -166,7 +167,7 @@ class _Everything:
             total=page.total,
             self_url=f"{url}?{urlencode(asked.said)}" if asked.said else url,
             next_url=next_url,
-            timestamp=instant(now),
+            timestamp=instant_text(now),
         )
         return answer(request, body)
 

@@ -7,7 +7,6 @@ and every source, those that did not answer too. Whether anything was withheld i
 
 import base64
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -16,11 +15,18 @@ from starlette.routing import Route
 
 from careledger.apps.governance.queries import member
 from careledger.exchange.federated import FederatedAnswer, Found, Source
-from careledger.gateway.auth_bearer import caller_of, insufficient_scope
+from careledger.fhir.dates import instant_text
 from careledger.gateway.auth_caller import Caller
-from careledger.gateway.fhir_http import check_accept, instant, is_id, is_type
+from careledger.gateway.fhir_elsewhere import (
+    NOTICE_URL,
+    reader_of,
+    require_bare,
+    require_elsewhere,
+    require_no_pages,
+    self_url,
+)
+from careledger.gateway.fhir_http import is_id, is_type
 from careledger.gateway.fhir_query import parameters_of
-from careledger.gateway.fhir_remote import require_elsewhere
 from careledger.gateway.outcome import DIMENSIONS, Refused, fhir_response, not_found
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 from careledger.ledger.record import MemberId
@@ -31,8 +37,6 @@ SOURCE: Final = "urn:careledger:fhir:source"
 
 TAMPERED: Final = "_tampered"
 """With the value `include`, what was altered comes along, in base64 and out of the way."""
-
-NOTICE_URL: Final = "urn:careledger:notice"
 
 _PATH: Final = FHIR_PATH + "/federated/Patient/{id}"
 
@@ -54,32 +58,23 @@ class _Federated:
 
     async def everything(self, request: Request) -> Response:
         """All that anybody holds of the patient and may release."""
-        caller = self._reader(request)
+        caller = reader_of(request, self._services)
         require_elsewhere(caller, request.path_params["id"], "*", "r")
         given, altered = _parameters(request)
-        if given:
-            raise Refused(400, "not-supported", "$everything takes no parameters here")
+        require_bare(given)
         return await self._read(request, caller, Query(), altered=altered)
 
     async def search(self, request: Request) -> Response:
         """What anybody holds of one type."""
-        caller = self._reader(request)
+        caller = reader_of(request, self._services)
         type_ = request.path_params["type"]
         if not is_type(type_):
             return not_found()
         require_elsewhere(caller, request.path_params["id"], type_, "s")
         given, altered = _parameters(request)
-        if any(name in {"patient", "_count"} for name, _ in given):
-            raise Refused(400, "not-supported", "the patient is in the path, and there is one page")
+        require_no_pages(given)
         query = Query(type=type_, parameters=given)
         return await self._read(request, caller, query, altered=altered)
-
-    def _reader(self, request: Request) -> Caller:
-        caller = caller_of(request, self._services)
-        check_accept(request)
-        if caller.account is not None:
-            raise insufficient_scope()
-        return caller
 
     async def _read(
         self, request: Request, caller: Caller, query: Query, *, altered: bool
@@ -91,16 +86,12 @@ class _Federated:
         answer = await federation.read(local, query, caller.asker, caller.limits)
         homes = self._homes(answer)
         entries = [_entry(one, homes[one.source.member], altered=altered) for one in answer.found]
-        given = parameters_of(request)
-        url = self._services.base_url + request.url.path
         bundle = {
             "resourceType": "Bundle",
             "type": "searchset",
-            "timestamp": instant(self._services.organisation.clock()),
+            "timestamp": instant_text(self._services.organisation.clock()),
             "total": sum(one["search"]["mode"] == "match" for one in entries),
-            "link": [
-                {"relation": "self", "url": f"{url}?{urlencode(given)}" if given else url},
-            ],
+            "link": [{"relation": "self", "url": self_url(request, self._services)}],
             "entry": [*entries, _last(answer)],
         }
         return fhir_response(msgspec.json.encode(bundle))
@@ -131,7 +122,7 @@ def _entry(found: Found, home: str, *, altered: bool) -> Json:
     source = found.source
     parts: list[Json] = [
         {"url": "member", "valueString": source.member},
-        {"url": "as-of", "valueInstant": instant(source.as_of or 0)},
+        {"url": "as-of", "valueInstant": instant_text(source.as_of or 0)},
         {"url": "basis", "valueCode": source.basis},
         {"url": "mark", "valueCode": found.mark},
     ]
@@ -181,7 +172,7 @@ def _source(source: Source, answer: FederatedAnswer) -> list[Json]:
         {"url": "standing", "valueCode": source.standing},
     ]
     if source.as_of is not None:
-        parts.append({"url": "as-of", "valueInstant": instant(source.as_of)})
+        parts.append({"url": "as-of", "valueInstant": instant_text(source.as_of)})
     if source.basis is not None:
         parts.append({"url": "basis", "valueCode": source.basis})
     if source.number is not None:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from careledger.exchange.reach import Reach
+from careledger.fhir.dates import instant_text
 from careledger.fhir.responses import Version, history_bundle
 from careledger.gateway.auth_bearer import caller_of, require_scope
 from careledger.gateway.auth_caller import Caller
@@ -23,7 +24,6 @@ from careledger.gateway.fhir_http import (
     answer,
     check_accept,
     etag,
-    instant,
     is_id,
     is_type,
     represented,
@@ -122,7 +122,7 @@ class _Histories:
             (self._version(one) for one in found),
             self_url=f"{url}?{urlencode(said)}" if said else url,
             next_url=next_url,
-            timestamp=instant(now),
+            timestamp=instant_text(now),
         )
         return answer(request, body)
 
@@ -133,7 +133,7 @@ class _Histories:
             is_first=opened.version == 1,
             resource=None if opened.deleted else represented(opened),
             etag=etag(opened.version),
-            last_modified=instant(opened.stored),
+            last_modified=instant_text(opened.stored),
         )
 
 

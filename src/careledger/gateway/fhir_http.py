@@ -2,7 +2,6 @@
 
 from calendar import timegm
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from email.utils import formatdate, parsedate
 from re import compile as regex
 from typing import Final, cast
@@ -11,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from careledger.fhir.dates import instant_text
 from careledger.fhir.errors import BadParameterValue
 from careledger.fhir.outcome import FHIR_JSON
 from careledger.fhir.r4.registry import MODULES
@@ -18,7 +18,6 @@ from careledger.fhir.search.query import Summary
 from careledger.fhir.search.subset import subset
 from careledger.fhir.stamp import stamped
 from careledger.gateway.outcome import Refused, fhir_response
-from careledger.ledger.record import Instant
 from careledger.vault.opening import Opened
 
 _JSON: Final = frozenset((FHIR_JSON, "application/json", "text/json", "json"))
@@ -107,14 +106,9 @@ def etag(version: int) -> str:
     return f'W/"{version}"'
 
 
-def instant(time: Instant) -> str:
-    """A FHIR instant in UTC."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def represented(opened: Opened) -> bytes:
     """A version as it is answered: byte for byte as stored, but for its number and its time."""
-    return stamped(opened.data, opened.version, instant(opened.stored))
+    return stamped(opened.data, opened.version, instant_text(opened.stored))
 
 
 def answer(request: Request, body: bytes, headers: Mapping[str, str] | None = None) -> Response:

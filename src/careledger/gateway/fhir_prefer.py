@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from careledger.exchange.outcome import Outcome
+from careledger.fhir.dates import instant_text
 from careledger.fhir.outcome import operation_outcome
 from careledger.fhir.stamp import stamped
-from careledger.gateway.fhir_http import etag, instant
+from careledger.gateway.fhir_http import etag
 from careledger.gateway.outcome import fhir_response
 
 _RETURN: Final = regex(
@@ -35,7 +36,7 @@ def representation(outcome: Outcome) -> bytes | None:
     """What is stored now, with its version and time; None if nothing was."""
     if outcome.data is None or outcome.version is None or outcome.stored is None:
         return None
-    return stamped(outcome.data, outcome.version, instant(outcome.stored))
+    return stamped(outcome.data, outcome.version, instant_text(outcome.stored))
 
 
 def stored_response(request: Request, base: str, outcome: Outcome) -> Response:

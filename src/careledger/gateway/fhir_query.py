@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from careledger.fhir.dates import Span, search_span
 from careledger.fhir.errors import BadParameterValue
+from careledger.fhir.search.query import DEFAULT_COUNT, MAXIMUM_COUNT
 from careledger.gateway.body import read_body
 from careledger.gateway.outcome import Refused
 
@@ -17,9 +18,6 @@ NOT_SEARCHED: Final = frozenset(("_format", "_pretty", "_totalMethod"))
 
 fhirpy sends `_totalMethod=count` with each count; totals are exact here whatever it says.
 """
-
-DEFAULT_COUNT: Final = 100
-MAXIMUM_COUNT: Final = 1_000
 
 _MOST: Final = 64
 _LONGEST: Final = 40_000

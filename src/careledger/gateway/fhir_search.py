@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from careledger.exchange.held_terms import HeldTerms
 from careledger.exchange.reach import Reach
+from careledger.fhir.dates import instant_text
 from careledger.fhir.errors import Issue
 from careledger.fhir.responses import Found, searchset
 from careledger.fhir.search.engine import run as search_in
@@ -29,7 +30,6 @@ from careledger.gateway.fhir_cursor import PARAMETER
 from careledger.gateway.fhir_http import (
     answer,
     check_accept,
-    instant,
     is_id,
     is_strict,
     is_type,
@@ -156,7 +156,7 @@ class _Searches:
             total=found.total,
             self_url=f"{url}?{urlencode(search.applied)}" if search.applied else url,
             next_url=next_url,
-            timestamp=instant(now),
+            timestamp=instant_text(now),
         )
         return answer(request, body)
 

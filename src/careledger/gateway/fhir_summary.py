@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from careledger.exchange.reach import Reach
+from careledger.fhir.dates import instant_text
 from careledger.fhir.patient_summary import Heading, Piece, summary_document
 from careledger.fhir.responses import searchset
 from careledger.fhir.search.engine import run as search_in
@@ -22,7 +23,7 @@ from careledger.fhir.search.parse import parse
 from careledger.gateway.auth_bearer import caller_of, require_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.body import read_body
-from careledger.gateway.fhir_http import answer, check_accept, check_content_type, instant, is_id
+from careledger.gateway.fhir_http import answer, check_accept, check_content_type, is_id
 from careledger.gateway.fhir_query import Parameters, parameters_of
 from careledger.gateway.fhir_reach import entry, reach_of, run
 from careledger.gateway.outcome import Refused, not_found
@@ -104,7 +105,7 @@ class _Summaries:
             return not_found()
         heading = Heading(
             id=str(uuid.uuid4()),
-            made=instant(self._services.organisation.clock()),
+            made=instant_text(self._services.organisation.clock()),
             author=self._services.organisation.member,
             notice=NOTICE,
         )
@@ -133,7 +134,7 @@ class _Summaries:
             [entry(self._services, one) for one in found],
             total=len(found),
             self_url=f"{url}?{urlencode(given)}",
-            timestamp=instant(self._services.organisation.clock()),
+            timestamp=instant_text(self._services.organisation.clock()),
         )
         return answer(request, body)
 

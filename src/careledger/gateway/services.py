@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from careledger.exchange.exchange import Exchange
-from careledger.exchange.organisation import Organisation
+from careledger.exchange.organisation import Moment, Organisation
 from careledger.gateway.auth_caller import Caller, Standings
 from careledger.gateway.auth_files import Client, Person, Register
 from careledger.gateway.auth_flow import SignIns
@@ -66,7 +66,13 @@ class GatewayServices:
         """A door by all of its names."""
         return tuple(url + path for url in (self.base_url, *self.others))
 
-    def vouches(self, caller: Caller, now: Instant) -> bool:
+    def lets(self, caller: Caller, now: Moment) -> bool:
+        """Whether the organisation's files and committed state still let `caller` act."""
+        return self._vouches(caller, now.time) and self.standings.is_good(
+            now.view, now.height, caller.identity
+        )
+
+    def _vouches(self, caller: Caller, now: Instant) -> bool:
         """Whether the organisation's own files still have the application and the person."""
         who, client = caller.identity, None
         if caller.client is not None:

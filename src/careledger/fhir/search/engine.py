@@ -17,6 +17,7 @@ from careledger.fhir.search.graph import Graph, Node, Test
 from careledger.fhir.search.include import Name, included, local_names, references
 from careledger.fhir.search.match import node_test
 from careledger.fhir.search.query import (
+    DEFAULT_COUNT,
     MAXIMUM_COUNT,
     Chain,
     Condition,
@@ -30,7 +31,6 @@ from careledger.fhir.search.query import (
 from careledger.fhir.search.sorting import Comparable, Order
 from careledger.fhir.terminology import Terminology
 
-DEFAULT_COUNT: Final = 100
 FAR_FIRST: Final = 8
 """Up to so many types at the far end of a chain, they are searched before the near end is."""
 

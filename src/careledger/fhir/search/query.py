@@ -32,6 +32,7 @@ Total = Literal["none", "estimate", "accurate"]
 Pair = tuple[str, str]
 """Name and value of a parameter, as the client wrote them."""
 
+DEFAULT_COUNT: Final = 100
 MAXIMUM_COUNT: Final = 1_000
 """Matches on one page."""
 

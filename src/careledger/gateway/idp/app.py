@@ -4,7 +4,6 @@ OpenID Connect Core 1.0, 3.1 (authorisation code) with PKCE S256; Discovery 1.0.
 """
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from careledger.gateway.auth_authorize import back_to
 from careledger.gateway.auth_business import SignInRefused
 from careledger.gateway.auth_flow import Shortlived
 from careledger.gateway.auth_form import NO_STORE, fields_of, form_of, refusal
+from careledger.gateway.auth_pkce import is_answer
 from careledger.gateway.auth_tokens import digest_of, new_token
 from careledger.gateway.idp.folder import Provider, hash_password
 from careledger.gateway.outcome import Refused
@@ -185,7 +185,7 @@ class _Doors:
                 fields.get("grant_type") != "authorization_code"
                 or given is None
                 or fields.get("redirect_uri") != given.asked.redirect_uri
-                or not _matches(fields.get("code_verifier", ""), given.asked.challenge)
+                or not is_answer(fields.get("code_verifier", ""), given.asked.challenge)
             ):
                 return refusal(SignInRefused("invalid_grant", "this code does not count"))
         except SignInRefused as error:
@@ -234,12 +234,6 @@ def _missing(fields: Mapping[str, str]) -> str | None:
     if not fields.get("state") or not fields.get("nonce"):
         return "send state and nonce"
     return None
-
-
-def _matches(verifier: str, challenge: str) -> bool:
-    digest = hashlib.sha256(verifier.encode()).digest()
-    expected = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-    return hmac.compare_digest(expected, challenge)
 
 
 def _verifies(hashed: bytes, password: str) -> bool:
