@@ -7,9 +7,7 @@ import msgspec
 
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import AccountName, Hash, MemberName, PublicName, Record
-from careledger.vault.keystore import write_private
-
-_OTHERS = 0o077
+from careledger.vault.keystore import is_open_to_others, write_private
 
 
 class BadCredential(LedgerError):
@@ -49,7 +47,7 @@ def load_credential(path: Path) -> Credential:
         BadCredential: no such file, not one, or others may read it.
     """
     try:
-        if path.stat().st_mode & _OTHERS:
+        if is_open_to_others(path):
             raise BadCredential(f"others may read {path}: chmod 600 {path}")
         return msgspec.json.decode(path.read_bytes(), type=Credential)
     except FileNotFoundError as error:

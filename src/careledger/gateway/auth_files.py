@@ -18,10 +18,10 @@ from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import ACCOUNT_ID, AccountName, Instant, MemberId
 from careledger.mechanisms.policy import Role
 from careledger.mechanisms.purpose import Purpose
+from careledger.vault.keystore import is_open_to_others
 
 _RSA_BITS: Final = 2_048
 LOOPBACK: Final = frozenset(("127.0.0.1", "localhost", "::1"))
-_OTHERS: Final = 0o077
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 ClientId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._~:/-]{1,128}\Z")]
@@ -261,7 +261,7 @@ def read_secret(path: Path) -> bytes:
         BadRegistry: missing, empty, or others may read it.
     """
     try:
-        if path.stat().st_mode & _OTHERS:
+        if is_open_to_others(path):
             raise BadRegistry(f"others may read {path}: chmod 600 {path}")
         secret = path.read_bytes().split(b"\n")[0].strip()
     except OSError as error:

@@ -1,9 +1,7 @@
 """What is done to a gateway's vault while the gateway is stopped: back up, restore, index anew."""
 
-import stat
 from collections.abc import Generator
 from pathlib import Path
-from typing import Final
 
 from careledger.exchange.erasing import recorded_shreds
 from careledger.fhir.index import Facts, extract
@@ -13,10 +11,8 @@ from careledger.ledger.record import MemberId
 from careledger.node.config import BadConfiguration, GatewayConfig, load_gateway
 from careledger.store.reader import StoreReader
 from careledger.vault.files import VaultFiles, VaultPlaces, open_vault, restore
-from careledger.vault.keystore import FileKeyStore
+from careledger.vault.keystore import FileKeyStore, is_open_to_others
 from careledger.vault.vault import Vault
-
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 def places_of(home: Path, config: GatewayConfig) -> VaultPlaces:
@@ -106,7 +102,7 @@ def _secret(home: Path, name: str | None) -> str | None:
         return None
     path = home / name
     try:
-        if path.stat().st_mode & _OTHERS:
+        if is_open_to_others(path):
             raise BadConfiguration(f"others may read {path}: chmod 600 {path}")
         return path.read_text().strip()
     except FileNotFoundError as error:

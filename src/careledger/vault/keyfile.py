@@ -8,9 +8,7 @@ import msgspec
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import Hash, Record
 from careledger.ledger.signature import SigningKey
-from careledger.vault.keystore import write_private
-
-_OTHERS = 0o077
+from careledger.vault.keystore import is_open_to_others, write_private
 
 
 class BadKeyFile(LedgerError):
@@ -62,7 +60,7 @@ def load_sealing_key(path: Path) -> bytes:
 
 def _load(path: Path) -> KeyFile:
     try:
-        if path.stat().st_mode & _OTHERS:
+        if is_open_to_others(path):
             raise BadKeyFile(f"others may read {path}: chmod 600 {path}")
         return msgspec.json.decode(path.read_bytes(), type=KeyFile)
     except FileNotFoundError as error:

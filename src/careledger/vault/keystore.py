@@ -92,8 +92,8 @@ class FileKeyStore:
             Malformed: not a key file.
         """
         self._path = path
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
+        if is_open_to_others(path):
+            mode = stat.S_IMODE(path.stat().st_mode)
             raise KeyFileExposed("chmod 600 it", expected="0600", actual=f"{mode:04o}")
         self._keys = _load(path)
 
@@ -182,6 +182,11 @@ def _save(path: Path, keys: dict[KeyId, bytes]) -> None:
     """Replace the file as a whole: after a crash it is the old one or the new one."""
     entries = tuple(_FileKey(id=key_id, key=key) for key_id, key in keys.items())
     write_private(path, encode(_KeyFile(keys=entries)))
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether group or others have any permission on the file; FileNotFoundError: there is none."""
+    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from careledger.ledger.errors import LedgerError
-
-OPEN_TO_OTHERS: Final = 0o077
+from careledger.vault.keystore import is_open_to_others
 
 
 class BadCredentials(LedgerError):
@@ -56,7 +54,7 @@ def load_secret(path: Path) -> str:
         BadCredentials: missing, open to others, or no text.
     """
     try:
-        if path.stat().st_mode & OPEN_TO_OTHERS:
+        if is_open_to_others(path):
             raise BadCredentials(f"{path} is open to others: chmod 600")
         return path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
