@@ -16,6 +16,7 @@ from careledger.ledger.receipt import issue_consistency, issue_inclusion
 from careledger.ledger.record import digest, encode
 from careledger.ledger.signature import key_id
 from careledger.ledger.span import span_proof
+from careledger.ledger.tendermint import header_hash, validators_hash, vote_bytes
 from careledger.ledger.tlog_proof import TlogProof
 from careledger.verify.export import write_export
 from careledger.verify.slice import slice_lines
@@ -142,6 +143,23 @@ def export_bundle() -> Vector:
     }
 
 
+def light_proof() -> Vector:
+    from tests.verify.engine import ENGINE_CHAIN, KEYS, engine, light_file, trust_from
+
+    block = engine(voters=("hospital", "clinic", "payer")).block(1)
+    vote = block.commit.votes[0]
+    return {
+        "engine chain": ENGINE_CHAIN,
+        **{f"seed of {name}": key.seed.hex() for name, key in KEYS.items()},
+        "trust file": format_trust(trust_from()),
+        "hash of the validators": validators_hash(block.validators).hex(),
+        "hash of the header": header_hash(block.header).hex(),
+        "first vote, as signed": vote_bytes(ENGINE_CHAIN, 1, block.commit, vote.time).hex(),
+        "app hash": block.header.app_hash.hex(),
+        "light proof": encode(light_file(block)).hex(),
+    }
+
+
 ALL = {
     "transaction": core.transaction,
     "state": core.state,
@@ -151,6 +169,7 @@ ALL = {
     "receipt": receipt,
     "record-commitment": record_commitment,
     "export-bundle": export_bundle,
+    "light-proof": light_proof,
     "identity": identity,
     "disclosure": disclosure,
 }

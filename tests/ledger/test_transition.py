@@ -3,6 +3,7 @@ from typing import NoReturn
 
 import pytest
 
+from careledger.ledger.checkpoint import app_hash
 from careledger.ledger.errors import (
     BadSignature,
     CorruptStore,
@@ -29,7 +30,7 @@ from careledger.ledger.transaction import (
     sign_transaction,
 )
 from careledger.ledger.transaction import verify_transaction as verify
-from careledger.ledger.transition import Applied, Block, app_hash, apply_block, close_block
+from careledger.ledger.transition import Applied, Block, apply_block, close_block
 from tests.ledger.world import (
     ANA,
     APPLICATIONS,

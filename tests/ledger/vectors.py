@@ -1,12 +1,13 @@
 """The core's vectors: a transaction, the state keys, a block; see `tests/proof_vectors.py`."""
 
+from careledger.ledger.checkpoint import app_hash
 from careledger.ledger.entry import GenesisEntry, encode_entry
 from careledger.ledger.merkle import Frontier, leaf_hash
 from careledger.ledger.record import Digest, digest, encode
 from careledger.ledger.signature import key_id
 from careledger.ledger.state import Table, View
 from careledger.ledger.transaction import parse_transaction
-from careledger.ledger.transition import Block, Header, app_hash, apply_block, close_block
+from careledger.ledger.transition import Block, Header, apply_block, close_block
 from tests.ledger.world import (
     ANA,
     APPLICATIONS,

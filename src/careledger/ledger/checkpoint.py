@@ -25,7 +25,7 @@ from careledger.ledger.note import (
     sign_note,
     verify_signature,
 )
-from careledger.ledger.record import Digest, Instant, MemberId
+from careledger.ledger.record import Digest, Instant, MemberId, digest
 from careledger.ledger.signature import SigningKey
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
@@ -84,6 +84,11 @@ class VerifiedCheckpoint:
 def origin_of(chain: Digest) -> str:
     """The origin line of that chain's log."""
     return f"careledger/{chain.hex()}"
+
+
+def app_hash(size: int, log_root: bytes, version: int) -> Digest:
+    """What consensus agrees on: a log's head. No height: an empty block changes nothing."""
+    return digest(b"careledger/app-hash/1" + size.to_bytes(8) + log_root + version.to_bytes(4))
 
 
 def signer_name(origin: str, member: MemberId) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from careledger.ledger.application import Application
+from careledger.ledger.checkpoint import app_hash
 from careledger.ledger.entry import GenesisEntry, encode_entry
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.membership import PARAMETERS, NetworkParameters
@@ -17,7 +18,6 @@ from careledger.ledger.transition import (
     Applications,
     Closed,
     Header,
-    app_hash,
 )
 
 

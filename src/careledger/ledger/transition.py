@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from careledger.ledger.application import Application, Context
+from careledger.ledger.checkpoint import app_hash
 from careledger.ledger.entry import (
     BlockEntry,
     EventRecord,
@@ -34,7 +35,6 @@ from careledger.ledger.record import (
     MemberId,
     Record,
     decode,
-    digest,
     encode,
 )
 from careledger.ledger.state import Changes, Overlay, View
@@ -214,11 +214,6 @@ def _check_open(
     claiming = isinstance(command, application.claims)
     require(claiming == (context.use == "claim"), WrongKeyUse)
     require(context.standing or isinstance(command, application.protective), SignerSuspended)
-
-
-def app_hash(size: int, log_root: bytes, version: int) -> Digest:
-    """What consensus agrees on. No height: an empty block changes nothing."""
-    return digest(b"careledger/app-hash/1" + size.to_bytes(8) + log_root + version.to_bytes(4))
 
 
 def close_block(

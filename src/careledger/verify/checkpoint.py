@@ -11,7 +11,7 @@ from careledger.ledger.checkpoint import (
 )
 from careledger.ledger.errors import ProofError
 from careledger.verify.step import Step, Steps, plural
-from careledger.verify.trust import Trust, find_trust
+from careledger.verify.trust import Believed, LogHead, Trust, find_head, find_trust
 
 
 def read_checkpoint(text: str, chain: bytes | None) -> SignedCheckpoint:
@@ -31,13 +31,17 @@ def read_checkpoint(text: str, chain: bytes | None) -> SignedCheckpoint:
     return signed
 
 
-def check_checkpoint(signed: SignedCheckpoint, trusts: Sequence[Trust]) -> Steps[Checkpoint]:
+def check_checkpoint(signed: SignedCheckpoint, trusts: Sequence[Believed]) -> Steps[Checkpoint]:
     """Say who vouches for the checkpoint, and whether that is enough.
 
     Raises:
         ProofError: there is a trust file for this log, and it is not satisfied.
     """
     checkpoint = signed.checkpoint
+    head = find_head(trusts, checkpoint)
+    if head is not None:
+        yield _check_head(checkpoint, head)
+        return checkpoint
     trust = find_trust(trusts, checkpoint.origin)
     if trust is None:
         yield _untrusted(signed)
@@ -49,6 +53,19 @@ def check_checkpoint(signed: SignedCheckpoint, trusts: Sequence[Trust]) -> Steps
         f"{len(trust.members)}."
     )
     return checkpoint
+
+
+def _check_head(checkpoint: Checkpoint, head: LogHead) -> Step:
+    if checkpoint.root != head.checkpoint.root:
+        raise ProofError(
+            "the validators decided another log of this size",
+            expected=head.checkpoint.root.hex(),
+            actual=checkpoint.root.hex(),
+        )
+    return Step(
+        sentence=f"The checkpoint of {plural(checkpoint.size, 'log entry', 'log entries')} is what "
+        f"the validators' votes on height {head.height:,} commit to."
+    )
 
 
 def _vouching(verified: VerifiedCheckpoint, trust: Trust) -> str:

@@ -11,7 +11,7 @@ from careledger.verify.format import ConsentFile, RowFile
 from careledger.verify.row import check_row
 from careledger.verify.step import Step, Steps, day, moment
 from careledger.verify.transaction import check_receipt
-from careledger.verify.trust import Trust
+from careledger.verify.trust import Believed
 
 _SAID = {"granted": "allows", "denied": "forbids", "paper-attested": "said, on paper, about"}
 """The events of the application `consent` that a receipt may be about."""
@@ -41,7 +41,7 @@ CONSENTS = Table("consent.envelopes", ConsentRow, (str, bytes))
 Fields = Mapping[str, object]
 
 
-def check_consent(file: ConsentFile, trusts: Sequence[Trust]) -> Steps[None]:
+def check_consent(file: ConsentFile, trusts: Sequence[Believed]) -> Steps[None]:
     """Check a consent receipt: what was said, the receipt of it, then the state since.
 
     Raises:
@@ -84,7 +84,7 @@ def _find_said(file: ConsentFile) -> Fields:
 
 
 def _check_standing(
-    file: ConsentFile, row: RowFile, said: Fields, trusts: Sequence[Trust]
+    file: ConsentFile, row: RowFile, said: Fields, trusts: Sequence[Believed]
 ) -> Steps[None]:
     """Check the state of the consent at a later block of the same chain."""
     account, consent_id = said.get("account"), said.get("consent_id")

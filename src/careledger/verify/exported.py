@@ -29,7 +29,7 @@ from careledger.verify.export import (
 from careledger.verify.record import describe_name, verify_committed
 from careledger.verify.step import Step, Steps, plural
 from careledger.verify.transaction import check_outcome
-from careledger.verify.trust import Trust
+from careledger.verify.trust import Believed
 
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -116,7 +116,7 @@ class Export:
             raise Malformed from error
 
 
-def check_export(file: IO[bytes], trusts: Sequence[Trust]) -> Steps[None]:
+def check_export(file: IO[bytes], trusts: Sequence[Believed]) -> Steps[None]:
     """Check every resource of an export.
 
     Raises:

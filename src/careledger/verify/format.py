@@ -7,14 +7,21 @@ deterministic CBOR, whose `type` names the format.
 import re
 from collections.abc import Iterable
 from enum import Enum
+from typing import Annotated
+
+import msgspec
 
 from careledger.ledger.commitment import Opening, TransactionProof
 from careledger.ledger.entry import BlockEntry, EventRecord, TransactionEntry, decode_entry
 from careledger.ledger.errors import Malformed
 from careledger.ledger.record import Count, Hash, Record, decode, encode
 from careledger.ledger.state_root import StateProof
+from careledger.ledger.tendermint import MAX_VALIDATORS, Commit, EngineHeader, Validator
 from careledger.ledger.tlog_proof import FIRST_LINE, TlogProof
 from careledger.verify.scanned import PREFIX
+
+MAX_HEADERS = 1_000
+"""More than anybody needs: a light client skips."""
 
 _ORIGIN = re.compile(r"careledger/[0-9a-f]{64}")
 
@@ -69,7 +76,25 @@ class RecordFile(Record, tag="careledger-record/1"):
     checkpoint: str
 
 
-EvidenceFile = ReceiptFile | RowFile | ConsentFile | RecordFile
+class LightBlock(Record):
+    """A header, the votes that decided it, and who could vote."""
+
+    header: EngineHeader
+    commit: Commit
+    validators: Annotated[tuple[Validator, ...], msgspec.Meta(max_length=MAX_VALIDATORS)]
+
+
+class LightFile(Record, tag="careledger-light/1"):
+    """Headers in rising height, and what the last one's app hash is made of."""
+
+    chain: Hash
+    blocks: Annotated[tuple[LightBlock, ...], msgspec.Meta(min_length=1, max_length=MAX_HEADERS)]
+    size: Count
+    root: Hash
+    version: Annotated[int, msgspec.Meta(ge=1, lt=2**32)]
+
+
+EvidenceFile = ReceiptFile | RowFile | ConsentFile | RecordFile | LightFile
 
 
 def receipt_from_tlog_proof(

@@ -1,14 +1,15 @@
 """`careledger-verify FILE`: checks evidence offline, without a node, a network or an account."""
 
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from careledger.ledger.checkpoint import parse_checkpoint
-from careledger.ledger.errors import LedgerError, Malformed
-from careledger.ledger.record import MAX_BYTES
+from careledger.ledger.errors import LedgerError, Malformed, ProofError
+from careledger.ledger.record import MAX_BYTES, Instant
 from careledger.verify.checkpoint import check_checkpoint
 from careledger.verify.consent import check_consent
 from careledger.verify.exported import check_export
@@ -16,19 +17,21 @@ from careledger.verify.format import (
     ConsentFile,
     EvidenceFile,
     Kind,
+    LightFile,
     ReceiptFile,
     RecordFile,
     RowFile,
     decode_file,
     recognise,
 )
+from careledger.verify.light import check_light
 from careledger.verify.record import check_record
 from careledger.verify.row import check_row
 from careledger.verify.scanned import parse_scanned
 from careledger.verify.slice import MAX_LINE_BYTES, check_slice
 from careledger.verify.step import Step, Steps, Verdict
 from careledger.verify.transaction import check_receipt, check_tlog_proof
-from careledger.verify.trust import Trust, parse_trust
+from careledger.verify.trust import Believed, Trust, parse_trust
 
 USAGE = 64
 """Exit status when the command itself was wrong (BSD sysexits)."""
@@ -46,10 +49,20 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Whom you believe: a trust file that `careledger` wrote. May be given more than once.",
 )
 @click.option(
+    "--light",
+    "light_files",
+    multiple=True,
+    type=_FILE,
+    help="A light proof: validators' votes on the checkpoint, from a trusted height on. "
+    "May be given more than once.",
+)
+@click.option(
     "--about", metavar="NAME", help="In a log slice, list the rows that speak of this account."
 )
-def command(file: Path, trust_files: tuple[Path, ...], about: str | None) -> Verdict:
-    """Check FILE: a receipt, a consent receipt, a record, a row, a log slice or an export.
+def command(
+    file: Path, trust_files: tuple[Path, ...], light_files: tuple[Path, ...], about: str | None
+) -> Verdict:
+    """Check FILE: a receipt, a consent, a record, a row, a log slice, an export, a light proof.
 
     Exit status: 0 verified; 1 it fails; 2 it agrees with itself, but no trust file says whom to
     believe; 64 wrong usage.
@@ -59,7 +72,7 @@ def command(file: Path, trust_files: tuple[Path, ...], about: str | None) -> Ver
     verdict = Verdict.VERIFIED
     number = 0
     try:
-        for number, step in enumerate(check_file(file, trusts, about), 1):
+        for number, step in enumerate(_check_all(file, trusts, light_files, about), 1):
             mark = "ok" if step.decided else "?"
             click.echo(f"{number:3}. {step.sentence}  [{mark}]")
             if not step.decided:
@@ -71,7 +84,21 @@ def command(file: Path, trust_files: tuple[Path, ...], about: str | None) -> Ver
     return verdict
 
 
-def check_file(path: Path, trusts: list[Trust], about: str | None) -> Steps[None]:
+def _check_all(
+    path: Path, trusts: list[Trust], light_files: Iterable[Path], about: str | None
+) -> Steps[None]:
+    """First the light proofs, whose heads then vouch for checkpoints in the file."""
+    believed: list[Believed] = list(trusts)
+    for light in light_files:
+        file = decode_file(light.read_bytes())
+        if not isinstance(file, LightFile):
+            raise ProofError(f"{light.name} is not a light proof")
+        head = yield from check_light(file, believed, _now())
+        believed += [head] if head else []
+    yield from check_file(path, believed, about)
+
+
+def check_file(path: Path, trusts: list[Believed], about: str | None) -> Steps[None]:
     """The steps that fit the file.
 
     Raises:
@@ -101,7 +128,7 @@ def check_file(path: Path, trusts: list[Trust], about: str | None) -> Steps[None
                 raise Malformed
 
 
-def _check_record(file: EvidenceFile, trusts: list[Trust]) -> Steps[None]:
+def _check_record(file: EvidenceFile, trusts: list[Believed]) -> Steps[None]:
     match file:
         case ReceiptFile():
             yield from check_receipt(file, trusts)
@@ -111,6 +138,12 @@ def _check_record(file: EvidenceFile, trusts: list[Trust]) -> Steps[None]:
             yield from check_row(file, trusts)
         case RecordFile():
             yield from check_record(file, trusts)
+        case LightFile():
+            yield from check_light(file, trusts, _now())
+
+
+def _now() -> Instant:
+    return int(time.time())
 
 
 def _read_trust(path: Path) -> Trust:

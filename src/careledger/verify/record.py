@@ -15,7 +15,7 @@ from careledger.verify.checkpoint import check_checkpoint, read_checkpoint
 from careledger.verify.event import find_batch
 from careledger.verify.format import RecordFile
 from careledger.verify.step import Step, Steps
-from careledger.verify.trust import Trust
+from careledger.verify.trust import Believed
 
 
 def verify_committed(content: bytes, opening: Opening, transaction: TransactionProof) -> None:
@@ -40,7 +40,7 @@ def verify_committed(content: bytes, opening: Opening, transaction: TransactionP
     find_batch(transaction.events, opening.name.custodian, opening.root, opening.size)
 
 
-def check_record(file: RecordFile, trusts: Sequence[Trust]) -> Steps[None]:
+def check_record(file: RecordFile, trusts: Sequence[Believed]) -> Steps[None]:
     """Check one record.
 
     Raises:

@@ -9,10 +9,10 @@ from careledger.ledger.state_root import verify_row
 from careledger.verify.checkpoint import check_checkpoint, read_checkpoint
 from careledger.verify.format import RowFile
 from careledger.verify.step import Step, Steps, moment
-from careledger.verify.trust import Trust
+from careledger.verify.trust import Believed
 
 
-def check_row(file: RowFile, trusts: Sequence[Trust]) -> Steps[None]:
+def check_row(file: RowFile, trusts: Sequence[Believed]) -> Steps[None]:
     """Check that a row was so after a block of this chain.
 
     Raises:

@@ -24,7 +24,7 @@ from careledger.ledger.span import Span, root_of_span
 from careledger.verify.checkpoint import check_checkpoint, read_checkpoint
 from careledger.verify.event import describe, speaks_of
 from careledger.verify.step import Step, Steps, plural
-from careledger.verify.trust import ChainHex, Trust
+from careledger.verify.trust import Believed, ChainHex
 
 MAX_LINE_BYTES = 4 << 20
 
@@ -74,7 +74,7 @@ def slice_lines(
 
 
 def check_slice(
-    lines: Iterator[bytes], trusts: Sequence[Trust], about: str | None = None
+    lines: Iterator[bytes], trusts: Sequence[Believed], about: str | None = None
 ) -> Steps[None]:
     """Check that the slice is complete and unaltered; list what it says of the account `about`.
 

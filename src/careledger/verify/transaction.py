@@ -22,10 +22,10 @@ from careledger.verify.checkpoint import check_checkpoint, read_checkpoint
 from careledger.verify.event import describe
 from careledger.verify.format import ReceiptFile
 from careledger.verify.step import Step, Steps, moment, plural
-from careledger.verify.trust import Trust, find_trust
+from careledger.verify.trust import Believed, Trust, find_trust
 
 
-def check_receipt(file: ReceiptFile, trusts: Sequence[Trust]) -> Steps[None]:
+def check_receipt(file: ReceiptFile, trusts: Sequence[Believed]) -> Steps[None]:
     """Check a transaction receipt.
 
     Raises:
@@ -64,7 +64,7 @@ def check_outcome(proof: TransactionProof) -> Step:
     )
 
 
-def check_tlog_proof(text: str, trusts: Sequence[Trust]) -> Steps[None]:
+def check_tlog_proof(text: str, trusts: Sequence[Believed]) -> Steps[None]:
     """Check a `.tlog-proof` file whose extra data is the log entry.
 
     Raises:

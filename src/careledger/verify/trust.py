@@ -5,14 +5,23 @@ own.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
 
-from careledger.ledger.checkpoint import Quorum, member_keys
+from careledger.ledger.checkpoint import Checkpoint, Quorum, member_keys
 from careledger.ledger.errors import Malformed
 from careledger.ledger.note import NoteKey
-from careledger.ledger.record import Digest, Hash, MemberId, MemberName, Record
+from careledger.ledger.record import (
+    Count,
+    Digest,
+    Hash,
+    Instant,
+    MemberId,
+    MemberName,
+    Record,
+)
 from careledger.ledger.signature import PublicKey, key_id
 
 ChainHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -27,6 +36,30 @@ class TrustedMember(Record):
     receipt: tuple[PublicKey, ...] = ()
 
 
+class TrustedValidator(Record):
+    """One voter at a trusted height, and whose it is."""
+
+    member: MemberName
+    public: Hash
+    power: Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
+
+
+class TrustedHeight(Record):
+    """Where a light client begins: who may vote on the block after `height`, believed till `until`.
+
+    Height 0 is the genesis. Keys that voted long ago may since have been lost, with which another
+    history could be signed: so the belief ends, and the reader asks somebody again.
+    """
+
+    engine_chain: Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+    height: Count
+    time: Instant
+    validators: Annotated[
+        tuple[TrustedValidator, ...], msgspec.Meta(min_length=1, max_length=1_000)
+    ]
+    until: Instant
+
+
 class Trust(Record):
     """That `threshold` of these members together are believed about the chain."""
 
@@ -34,6 +67,8 @@ class Trust(Record):
     chain: ChainHex
     threshold: Annotated[int, msgspec.Meta(ge=1)]
     members: tuple[TrustedMember, ...]
+    height: TrustedHeight | msgspec.UnsetType = msgspec.UNSET
+    """Where a light client may begin, if the writer vouches for one."""
 
     @property
     def origin(self) -> str:
@@ -92,7 +127,7 @@ def parse_trust(data: bytes) -> Trust:
     """Read a trust file.
 
     Raises:
-        Malformed: it is not one, or it asks for more members than it names.
+        Malformed: it is not one, it asks for more members than it names, or names a key twice.
     """
     try:
         trust = msgspec.json.decode(data, type=Trust)
@@ -101,9 +136,34 @@ def parse_trust(data: bytes) -> Trust:
     names = {one.member for one in trust.members}
     if len(names) != len(trust.members) or trust.threshold > len(names):
         raise Malformed
+    voters = trust.height.validators if isinstance(trust.height, TrustedHeight) else ()
+    if len({one.public for one in voters}) != len(voters):
+        raise Malformed
     return trust
 
 
-def find_trust(trusts: Iterable[Trust], origin: str) -> Trust | None:
+@dataclass(frozen=True)
+class LogHead:
+    """What the log was, shown by the votes of validators whom a trust file believes."""
+
+    checkpoint: Checkpoint
+    height: int
+
+
+Believed = Trust | LogHead
+"""What a reader brings to a proof."""
+
+
+def find_trust(believed: Iterable[Believed], origin: str) -> Trust | None:
     """The trust file about that log, if there is one."""
+    trusts = (one for one in believed if isinstance(one, Trust))
     return next((trust for trust in trusts if trust.origin == origin), None)
+
+
+def find_head(believed: Iterable[Believed], checkpoint: Checkpoint) -> LogHead | None:
+    """A shown head of that log at that size, whatever its root."""
+    asked = (checkpoint.origin, checkpoint.size)
+    heads = (one for one in believed if isinstance(one, LogHead))
+    return next(
+        (one for one in heads if (one.checkpoint.origin, one.checkpoint.size) == asked), None
+    )

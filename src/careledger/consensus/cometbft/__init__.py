@@ -1,0 +1,1 @@
+"""CometBFT, the engine by which several organisations agree on blocks."""
