@@ -164,6 +164,7 @@ ALL = {
     "transaction": core.transaction,
     "state": core.state,
     "block": core.block,
+    "validators": core.validators,
     "log": log,
     "checkpoint": checkpoint,
     "receipt": receipt,

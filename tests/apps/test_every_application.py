@@ -65,6 +65,7 @@ def values(type_: Any) -> st.SearchStrategy[Any]:
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     type(None): st.none(),
     None: st.none(),
+    msgspec.UnsetType: st.just(msgspec.UNSET),
     bool: st.booleans(),
     int: st.integers(0, 200),
     str: st.sampled_from(["a", "b", "c"]),

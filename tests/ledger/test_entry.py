@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from careledger.ledger.entry import (
     MAX_ENTRY_BYTES,
@@ -30,6 +31,7 @@ ENTRIES = st.one_of(
         state_root=HASHES,
         version=NUMBERS,
         evidence=st.lists(st.binary(max_size=50), max_size=3).map(tuple),
+        witnessed=st.just(UNSET) | HASHES,
     ),
 )
 

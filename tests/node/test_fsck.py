@@ -11,6 +11,7 @@ from time import monotonic
 import lmdb
 import pytest
 
+from careledger.ledger.entry import Evidence
 from careledger.ledger.errors import Unavailable
 from careledger.ledger.genesis import BadGenesis
 from careledger.node import fsck
@@ -18,7 +19,7 @@ from careledger.node.fsck import check
 from careledger.store.layout import DATABASES, data_file, number_key, open_header, seal_header
 from careledger.store.reader import StoreReader
 from careledger.store.store import Store
-from tests.store.workload import INSTALLED, Workload, create
+from tests.store.workload import INSTALLED, START, Workload, add, create
 
 # Newer Pythons warn of any fork while pytest-xdist's own threads run; those hold none of our locks.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
@@ -68,6 +69,53 @@ def change(folder: Path, database: str, key: bytes, damage: Damage | None) -> No
 
 def last_bit(value: bytes) -> bytes:
     return value[:-1] + bytes([value[-1] ^ 1])
+
+
+@pytest.fixture
+def with_evidence(tmp_path: Path) -> Path:
+    """Blocks of transactions, of evidence alone, of both, of nothing."""
+    with create(tmp_path / "evidence") as store:
+        load = Workload("evidence", shelves=60)
+        for number, pieces in enumerate((0, 2, 1, 0, 1, 0)):
+            caught = [
+                Evidence(kind="duplicate-vote", address=bytes([n]) * 20, height=n, time=START)
+                for n in range(pieces)
+            ]
+            time = store.latest.time + 5
+            add(store, load.transactions(time) if number % 2 else [], *caught)
+    return tmp_path / "evidence"
+
+
+def test_a_chain_with_evidence_is_sound(with_evidence: Path) -> None:
+    report = check(with_evidence, INSTALLED)
+    assert report.findings == ()
+    with StoreReader(with_evidence) as reader, reader.snapshot() as committed:
+        told = [
+            receipt
+            for index, receipt in committed.receipts(0)
+            if committed.transaction_at(index) is None
+        ]
+        assert [len(receipt.events) for receipt in told] == [2, 1, 1]
+        assert all(committed.index_of(receipt.id) is None for receipt in told)
+        assert report.transactions == sum(1 for _ in committed.receipts(0)) - len(told) > 0
+
+
+def test_what_evidence_led_to_cannot_be_altered_or_left_out(with_evidence: Path) -> None:
+    with StoreReader(with_evidence) as reader, reader.snapshot() as committed:
+        index, height = next(
+            (index, committed.height_of(index))
+            for index, _ in committed.receipts(0)
+            if committed.transaction_at(index) is None
+        )
+    key = number_key(index)
+    for number, (database, damage) in enumerate(
+        [("receipts", last_bit), ("receipts", None), ("entries", last_bit)]
+    ):
+        folder = copied(with_evidence, with_evidence.parent / str(number))
+        change(folder, database, key, damage)
+        first = check(folder, INSTALLED).first
+        assert first is not None, (database, damage)
+        assert first.height == height
 
 
 def test_a_sound_store_is_sound(chain: Path) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from careledger.consensus.chain import Chain
 from careledger.ledger.application import Application, Context
+from careledger.ledger.entry import Evidence
 from careledger.ledger.errors import Refusal, require
 from careledger.ledger.genesis import Activation, Genesis, GenesisEvent, load_genesis
 from careledger.ledger.membership import KEYS, SIGNERS, KeyRow, NetworkParameters, SignerRow
@@ -46,6 +47,10 @@ class Kept(Record, tag="kept"):
     text: bytes
 
 
+class Caught(Record, tag="caught"):
+    address: bytes
+
+
 class Enrolled(Record, tag="enrolled"):
     member: str
     public: bytes
@@ -69,7 +74,13 @@ def decide(command: Keep, context: Context, view: View) -> Iterator[Kept]:
     yield Kept(owner=context.signer, shelf=command.shelf, text=command.text)
 
 
-def evolve(event: Kept | Enrolled, view: View) -> Changes:
+def witness(evidence: Evidence, time: int, view: View) -> Iterator[Caught]:
+    yield Caught(address=evidence.address)
+
+
+def evolve(event: Kept | Enrolled | Caught, view: View) -> Changes:
+    if isinstance(event, Caught):
+        return SHELVES.put(ShelfRow(text=event.address), "caught", event.address.hex())
     if isinstance(event, Enrolled):
         key = KeyRow(use="transaction", algorithm="EdDSA", public=event.public, since=START)
         signer = SignerRow(kind="member", payer=event.member)
@@ -87,10 +98,11 @@ TOY: Application[Any, Any] = Application(
     version=1,
     tables=(SHELVES,),
     commands=(Keep,),
-    events=(Kept, Enrolled),
+    events=(Kept, Enrolled, Caught),
     refusals=(Unwelcome,),
     decide=decide,
     evolve=evolve,
+    witness=witness,
 )
 APPLICATIONS = {"shelves": TOY}
 INSTALLED = {("shelves", 1): TOY}
@@ -145,20 +157,25 @@ def signed(member: str, *commands: Record, nonce: bytes, time: int) -> VerifiedT
 
 
 def apply(
-    store: Store, transactions: Sequence[VerifiedTransaction]
+    store: Store, transactions: Sequence[VerifiedTransaction], *evidence: Evidence
 ) -> tuple[Applied, Closed, Delta]:
     """The next block, five seconds after the last one, not yet stored."""
     parent = store.latest
-    block = Block(height=parent.height + 1, time=parent.time + 5, transactions=tuple(transactions))
+    block = Block(
+        height=parent.height + 1,
+        time=parent.time + 5,
+        transactions=tuple(transactions),
+        evidence=evidence,
+    )
     with store.snapshot() as committed:
         applied = apply_block(View(committed), parent, block, CHAIN, APPLICATIONS)
     delta = store.delta(applied.changes)
     return applied, close_block(applied, block, parent, delta.root, store.frontier), delta
 
 
-def add(store: Store, transactions: Sequence[VerifiedTransaction]) -> Closed:
+def add(store: Store, transactions: Sequence[VerifiedTransaction], *evidence: Evidence) -> Closed:
     """Apply and store the next block."""
-    applied, closed, delta = apply(store, transactions)
+    applied, closed, delta = apply(store, transactions, *evidence)
     raws = [transaction.raw for transaction in transactions]
     store.append(closed, raws, applied.receipts, applied.changes, delta)
     return closed

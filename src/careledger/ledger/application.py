@@ -6,6 +6,7 @@ from functools import cached_property, reduce
 from operator import or_
 from typing import Any, Generic, Literal, TypeVar
 
+from careledger.ledger.entry import Evidence
 from careledger.ledger.errors import Refusal
 from careledger.ledger.record import Digest, Instant, MemberId, Record, SignerId, TransactionId
 from careledger.ledger.state import Changes, Table, View
@@ -57,6 +58,9 @@ class Application(Generic[Command, Event]):
     """Commands that stay open to a suspended member's accounts, with a reserved budget share."""
     claims: tuple[type[Record], ...] = ()
     """Commands that a claim key may sign; it may sign no others."""
+
+    witness: Callable[[Evidence, Instant, View], Iterable[Event]] | None = None
+    """What follows from evidence that the engine brings, at block time; refuses nothing."""
 
     @cached_property
     def command_type(self) -> Any:  # Any: a union made at run time

@@ -6,9 +6,15 @@ with a block entry.
 """
 
 from collections.abc import Iterable
+from typing import Annotated, Final, Literal
+
+import msgspec
 
 from careledger.ledger.errors import InvalidBlock
 from careledger.ledger.record import Count, Digest, Hash, Instant, Record, decode, digest, encode
+
+MAX_EVIDENCE: Final = 256
+"""Pieces of evidence that one block entry holds, and acts on; an engine has few, if any."""
 
 MAX_ENTRY_BYTES = 65_535
 """What the two length bytes of a tile's entry bundle can say (C2SP tlog-tiles)."""
@@ -37,13 +43,28 @@ class TransactionEntry(Record, tag="transaction"):
 
 
 class BlockEntry(Record, tag="block"):
-    """How a block ended. `state_root` is that of the state after all its transactions."""
+    """How a block ended. `state_root` is that of the state after all of it."""
 
     height: Count
     time: Instant
     state_root: Hash
     version: Count
     evidence: tuple[bytes, ...] = ()
+    """Each an encoded `Evidence`."""
+    witnessed: Hash | msgspec.UnsetType = msgspec.UNSET
+    """Digest of the events that followed from `evidence`; unset, and not encoded, without any."""
+
+
+class Evidence(Record):
+    """What an engine caught a validator doing; whoever it was is named by the key's address."""
+
+    kind: Literal["duplicate-vote", "light-client-attack"]
+    address: Annotated[bytes, msgspec.Meta(min_length=20, max_length=20)]
+    """First 20 bytes of the SHA-256 of the consensus key."""
+    height: Count
+    """The block that it was about."""
+    time: Instant
+    """When that block was."""
 
 
 LogEntry = GenesisEntry | TransactionEntry | BlockEntry

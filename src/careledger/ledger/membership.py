@@ -10,25 +10,33 @@ from typing import Annotated, Final, Literal, get_args
 import msgspec
 
 from careledger.ledger.record import (
+    Count,
     Digest,
     Hash,
     Instant,
     MemberName,
     Record,
     SignerId,
+    digest,
 )
 from careledger.ledger.signature import PublicKey
 from careledger.ledger.state import Table, View
 
 Status = Literal["active", "suspended", "removed"]
 
-KeyUse = Literal["transaction", "claim", "client", "sealing", "checkpoint", "receipt"]
-"""What a key is for; "client" signs private_key_jwt, "sealing" opens HPKE, the last two sign
-checkpoints and COSE receipts."""
+KeyUse = Literal["transaction", "claim", "client", "sealing", "checkpoint", "receipt", "consensus"]
+"""What a key is for; "client" signs private_key_jwt, "sealing" opens HPKE, "checkpoint" and
+"receipt" sign checkpoints and COSE receipts, "consensus" signs a validator's votes on blocks."""
 
 USES: Final[tuple[KeyUse, ...]] = get_args(KeyUse)
 
+ADDRESS_BYTES: Final = 20
+
 KeyAlgorithm = Literal["EdDSA", "ES256", "ES384", "X25519"]
+
+
+MAX_POWER: Final = 1_000_000
+"""Most voting power of one member; every sum of powers stays far within 63 bits."""
 
 
 class SignerRow(Record):
@@ -56,6 +64,27 @@ class LiveKeyRow(Record):
     since: Instant
 
 
+class ValidatorRow(Record):
+    """A member whose node votes on blocks."""
+
+    power: Annotated[int, msgspec.Meta(ge=1, le=MAX_POWER)]
+    """What its vote weighs; blocks need more than two thirds of all power."""
+    public: Hash
+    """The Ed25519 key that signs its votes."""
+
+
+class ConsensusKeyRow(Record):
+    """Whose votes a consensus key signs, or once signed."""
+
+    member: MemberName
+
+
+class ActivationRow(Record):
+    """An application's version was voted for."""
+
+    version: Count
+
+
 class NetworkParameters(Record):
     """What genesis fixed for everyone; changed only by vote."""
 
@@ -71,7 +100,19 @@ class NetworkParameters(Record):
     """Budget of one member in one block, in bytes."""
     protective_percent: Annotated[int, msgspec.Meta(ge=0, le=50)] = 10
     """Share of each budget that only protective commands (revocations, denials) may use."""
+    suspend_on_evidence: bool | msgspec.UnsetType = msgspec.UNSET
+    """Whether a member that is caught at misbehaviour is suspended at once; unset: it is not."""
 
+
+VALIDATORS = Table("ledger.validators", ValidatorRow, (str,))
+"""Keyed by member: exactly the set that votes on blocks now; empty under the embedded engine."""
+
+CONSENSUS_KEYS = Table("ledger.consensus-keys", ConsensusKeyRow, (bytes,))
+"""Keyed by address; rows stay when the key is retired, so that no other member may have it and
+whoever misused it is found."""
+
+ACTIVATIONS = Table("ledger.activations", ActivationRow, (str, int))
+"""Keyed by application and by the height from which it runs; what genesis activates is not here."""
 
 SIGNERS = Table("ledger.signers", SignerRow, (str,))
 """Keyed by member or account id."""
@@ -85,12 +126,17 @@ LIVE_KEYS = Table("ledger.live-keys", LiveKeyRow, (str, str, bytes))
 PARAMETERS = Table("ledger.parameters", NetworkParameters, (str,))
 """One row, keyed "network"."""
 
-TABLES = (SIGNERS, KEYS, LIVE_KEYS, PARAMETERS)
+TABLES = (SIGNERS, KEYS, LIVE_KEYS, PARAMETERS, VALIDATORS, CONSENSUS_KEYS, ACTIVATIONS)
 
 
 def parameters(view: View) -> NetworkParameters:
     """What the network agreed on."""
     return view.get(PARAMETERS, "network") or NetworkParameters()
+
+
+def consensus_address(public: bytes) -> bytes:
+    """How engines name the holder of an Ed25519 consensus key: 20 bytes of its SHA-256."""
+    return digest(public)[:ADDRESS_BYTES]
 
 
 def live_key(view: View, signer: SignerId, key_id: bytes) -> KeyRow | None:

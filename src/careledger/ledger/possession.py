@@ -22,6 +22,7 @@ FIT: Final[Mapping[KeyUse, tuple[KeyAlgorithm, ...]]] = {
     "sealing": ("X25519",),
     "checkpoint": ("EdDSA",),
     "receipt": ("EdDSA", "ES256"),
+    "consensus": ("EdDSA",),
 }
 """Which algorithms a key may have for each use."""
 

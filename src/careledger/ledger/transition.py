@@ -4,22 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import UNSET
+
 from careledger.ledger.application import Application, Context
 from careledger.ledger.checkpoint import app_hash
 from careledger.ledger.entry import (
     BlockEntry,
     EventRecord,
+    Evidence,
+    LogEntry,
     TransactionEntry,
     encode_entry,
     events_digest,
 )
 from careledger.ledger.errors import (
-    CorruptStore,
     InternalFault,
     InvalidBlock,
     Refusal,
     SignerSuspended,
-    Unavailable,
     UnknownApplication,
     UnknownSigner,
     WrongKeyUse,
@@ -35,26 +37,26 @@ from careledger.ledger.record import (
     MemberId,
     Record,
     decode,
+    digest,
     encode,
 )
 from careledger.ledger.state import Changes, Overlay, View
 from careledger.ledger.transaction import Call, VerifiedTransaction
+from careledger.ledger.witness import HALTING, kept, witness
 
 Applications = Mapping[str, Application[Any, Any]]  # Any: each has its own commands and events
 
 STATE_MACHINE_VERSION = 1
 
-HALTING = (CorruptStore, Unavailable, MemoryError, RecursionError, OSError)
-"""What says nothing about the transaction but something about this node: no receipt for these."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Transactions in the order that consensus gave them."""
+    """Transactions in the order that consensus gave them, and what it caught validators doing."""
 
     height: int
     time: Instant
     transactions: tuple[VerifiedTransaction, ...]
+    evidence: tuple[Evidence, ...] = ()
 
 
 class Header(Record):
@@ -84,6 +86,8 @@ class Applied:
 
     receipts: tuple[Receipt, ...]
     changes: Changes
+    witnessed: tuple[EventRecord, ...] = ()
+    """What followed from the block's evidence, before its first transaction."""
     alarms: tuple[str, ...] = ()
     """Rules that failed unexpectedly: position and type of the exception, for the operators."""
 
@@ -96,12 +100,15 @@ class Closed:
     entries: tuple[bytes, ...]
     leaves: tuple[Digest, ...]
     frontier: Frontier
+    witnessed: Receipt | None = None
+    """What followed from evidence, as a receipt at the block entry's log position; its id is the
+    SHA-256 of that entry. `None` if the block had no evidence."""
 
 
 def apply_block(
     committed: View, parent: Header, block: Block, chain: Digest, applications: Applications
 ) -> Applied:
-    """Apply the transactions of `block`, in order, to `committed`.
+    """Apply the evidence of `block`, then its transactions, in order, to `committed`.
 
     Pure: every node gets the same receipts and the same changes. A refused transaction leaves a
     receipt and nothing else, because changes are returned, never made.
@@ -113,8 +120,10 @@ def apply_block(
         raise InvalidBlock(block.height, parent.height)
 
     receipts: list[Receipt] = []
-    alarms: list[str] = []
     changes = Overlay()
+    seen = witness(committed, block.height, block.time, block.evidence, applications)
+    changes.lay(seen.changes)
+    alarms = list(seen.alarms)
     for position, transaction in enumerate(block.transactions):
         view = committed.under(changes)
         try:
@@ -130,7 +139,9 @@ def apply_block(
         else:
             receipts.append(Receipt(id=transaction.id, events=events))
             changes.lay(changed)
-    return Applied(receipts=tuple(receipts), changes=changes, alarms=tuple(alarms))
+    return Applied(
+        receipts=tuple(receipts), changes=changes, witnessed=seen.events, alarms=tuple(alarms)
+    )
 
 
 def _context(
@@ -219,29 +230,11 @@ def _check_open(
 def close_block(
     applied: Applied, block: Block, parent: Header, state_root: Digest, frontier: Frontier
 ) -> Closed:
-    """Append the block's entries to the log; an empty block appends none.
+    """Append the block's entries to the log; a block without transactions or evidence has none.
 
     `state_root` is the root after `applied.changes`, `frontier` the log's before this block.
     """
-    entries = [
-        encode_entry(
-            TransactionEntry(
-                id=transaction.id,
-                exp=transaction.expires,
-                code=receipt.code,
-                events=events_digest(receipt.events),
-            )
-        )
-        for transaction, receipt in zip(block.transactions, applied.receipts, strict=True)
-    ]
-    if entries:
-        ending = BlockEntry(
-            height=block.height,
-            time=block.time,
-            state_root=state_root,
-            version=STATE_MACHINE_VERSION,
-        )
-        entries.append(encode_entry(ending))
+    entries = _entries(applied, block, state_root)
     leaves = tuple(leaf_hash(entry) for entry in entries)
     after = frontier.extend(leaves) if leaves else frontier
     log_root = after.root()
@@ -255,4 +248,33 @@ def close_block(
         log_root=log_root,
         app_hash=app_hash(after.size, log_root, STATE_MACHINE_VERSION),
     )
-    return Closed(header=header, entries=tuple(entries), leaves=leaves, frontier=after)
+    witnessed = (
+        Receipt(id=digest(entries[-1]), events=applied.witnessed) if block.evidence else None
+    )
+    return Closed(
+        header=header, entries=entries, leaves=leaves, frontier=after, witnessed=witnessed
+    )
+
+
+def _entries(applied: Applied, block: Block, state_root: Digest) -> tuple[bytes, ...]:
+    """One entry a transaction, then that of the block; nothing at all if it was empty."""
+    if not block.transactions and not block.evidence:
+        return ()
+    each: list[LogEntry] = [
+        TransactionEntry(
+            id=transaction.id,
+            exp=transaction.expires,
+            code=receipt.code,
+            events=events_digest(receipt.events),
+        )
+        for transaction, receipt in zip(block.transactions, applied.receipts, strict=True)
+    ]
+    ending = BlockEntry(
+        height=block.height,
+        time=block.time,
+        state_root=state_root,
+        version=STATE_MACHINE_VERSION,
+        evidence=tuple(map(encode, kept(block.evidence))),
+        witnessed=events_digest(applied.witnessed) if block.evidence else UNSET,
+    )
+    return tuple(map(encode_entry, [*each, ending]))

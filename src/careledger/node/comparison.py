@@ -61,6 +61,7 @@ class Comparison:
         self.findings: list[Finding] = []
         self.height = -1
         self.transactions = 0
+        self._witnessed = 0
         self.rows = 0
 
     def run(self, place: Path, installed: Installed, pool: ProcessPoolExecutor | None) -> None:
@@ -92,7 +93,7 @@ class Comparison:
         try:
             for found in find_blocks(self._committed, self._folder, replay.chain, pool):
                 transactions = self._transactions(replay, found)
-                self._block(replay.next(found.header.time, transactions))
+                self._block(replay.next(found.header.time, transactions, found.evidence))
                 self._progress(self.height + 1, of)
         except CorruptStore as error:
             self._stop(self.height + 1, str(error))
@@ -125,6 +126,9 @@ class Comparison:
         for index, receipt in enumerate(computed.receipts, header.first):
             self._expect(header, "receipts", number_key(index), encode(receipt))
             self._expect(header, "ids", receipt.id, number_key(index))
+        if closed.witnessed is not None:
+            self._expect(header, "receipts", number_key(header.size - 1), encode(closed.witnessed))
+            self._witnessed += 1
         for level, number, tile in computed.tiles:
             if len(tile) == tiles.TILE_BYTES:
                 self._expect(header, "tiles", tile_key(level, number), tile)
@@ -152,8 +156,9 @@ class Comparison:
     def _counts(self, size: int) -> None:
         self._count("headers", self.height + 1)
         self._count("entries", size)
-        for database in ("transactions", "receipts", "ids"):
+        for database in ("transactions", "ids"):
             self._count(database, self.transactions)
+        self._count("receipts", self.transactions + self._witnessed)
 
     def _meta(self, replay: Replay, genesis_file: bytes) -> None:
         meta = {

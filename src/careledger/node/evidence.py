@@ -13,9 +13,18 @@ from pathlib import Path
 
 import msgspec
 
-from careledger.ledger.errors import CorruptStore, LedgerError
+from careledger.ledger.entry import BlockEntry, Evidence, decode_entry
+from careledger.ledger.errors import CorruptStore, LedgerError, Malformed
 from careledger.ledger.membership import KEYS, public_key
-from careledger.ledger.record import AccountId, Digest, Instant, MemberId, SignerId, TransactionId
+from careledger.ledger.record import (
+    AccountId,
+    Digest,
+    Instant,
+    MemberId,
+    SignerId,
+    TransactionId,
+    decode,
+)
 from careledger.ledger.signature import Algorithm, PublicKey
 from careledger.ledger.state import View
 from careledger.ledger.statement import SKEW_S
@@ -50,6 +59,7 @@ class Found:
     header: Header
     raws: Sequence[bytes]
     transactions: Sequence[VerifiedTransaction | str]
+    evidence: tuple[Evidence, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +154,23 @@ def _settle(chunk: _Chunk, committed: Snapshot, chain: Digest) -> Iterator[Found
             else _restore(raw, next(checked))
             for raw in raws
         ]
-        yield Found(header=header, raws=raws, transactions=transactions)
+        evidence = _evidence(committed, header)
+        yield Found(header=header, raws=raws, transactions=transactions, evidence=evidence)
+
+
+def _evidence(committed: Snapshot, header: Header) -> tuple[Evidence, ...]:
+    """What the block entry says that the engine brought; none if the entry is damaged.
+
+    Then the entry that the replay computes differs from it, which is the finding.
+    """
+    data = committed.entry(header.size - 1) if header.size > header.first else None
+    try:
+        entry = None if data is None else decode_entry(data)
+        if isinstance(entry, BlockEntry):
+            return tuple(decode(one, Evidence) for one in entry.evidence)
+    except Malformed:
+        pass
+    return ()
 
 
 def check_one(

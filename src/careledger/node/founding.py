@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from careledger.apps import installed
 from careledger.apps.governance.commands import MemberAdmitted
-from careledger.apps.governance.queries import founding_faults
+from careledger.apps.governance.founding import founding_faults
 from careledger.ledger.genesis import (
     Activation,
     Genesis,

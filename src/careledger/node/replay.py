@@ -9,6 +9,7 @@ from typing import Any, Self
 import lmdb
 
 from careledger.ledger.application import Application
+from careledger.ledger.entry import Evidence
 from careledger.ledger.genesis import (
     active_applications,
     genesis_block,
@@ -72,13 +73,20 @@ class Replay:
         closed = genesis_block(self.chain, self._genesis, delta.root)
         return self._accept(closed, (), changes, delta)
 
-    def next(self, time: Instant, transactions: tuple[VerifiedTransaction, ...]) -> Computed:
+    def next(
+        self,
+        time: Instant,
+        transactions: tuple[VerifiedTransaction, ...],
+        evidence: tuple[Evidence, ...] = (),
+    ) -> Computed:
         """The next block, given when it was and what it held.
 
         Raises:
             InvalidBlock: it does not follow.
         """
-        block = Block(height=self.header.height + 1, time=time, transactions=transactions)
+        block = Block(
+            height=self.header.height + 1, time=time, transactions=transactions, evidence=evidence
+        )
         applications = active_applications(self._genesis, self._installed, block.height)
         applied = apply_block(View(self), self.header, block, self.chain, applications)
         delta = self._delta(applied.changes)

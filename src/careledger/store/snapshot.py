@@ -113,7 +113,10 @@ class Snapshot:
         return None if index is None else self.receipt_at(index)
 
     def receipt_at(self, index: int) -> Receipt | None:
-        """The receipt of the transaction at a log position; `None` for other entries."""
+        """The receipt at a log position: of a transaction, or of a block that brought evidence.
+
+        `None` for other entries.
+        """
         receipt = self._get("receipts", number_key(index))
         return None if receipt is None else decode_trusted(receipt, Receipt)
 

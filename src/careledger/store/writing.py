@@ -47,9 +47,12 @@ def write_block(
 
     put("headers", [(number_key(header.height), seal_header(header))], append=True, overwrite=False)
     put("entries", zip(numbers, closed.entries, strict=True), append=True, overwrite=False)
-    # The block entry comes last and has neither.
+    # The block entry comes last; it has a receipt only if evidence came with the block.
     put("transactions", zip(numbers, transactions, strict=False), append=True, overwrite=False)
-    put("receipts", zip(numbers, map(encode, receipts), strict=False), append=True, overwrite=False)
+    told = zip(numbers, map(encode, receipts), strict=False)
+    put("receipts", told, append=True, overwrite=False)
+    if closed.witnessed is not None:
+        put("receipts", [(numbers[-1], encode(closed.witnessed))], append=True, overwrite=False)
     put(
         "ids",
         sorted((one.id, at) for one, at in zip(receipts, numbers, strict=False)),

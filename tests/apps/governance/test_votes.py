@@ -29,6 +29,7 @@ from careledger.apps.governance.commands import (
     Vote,
     VoteCast,
 )
+from careledger.apps.governance.founding import founding_faults
 from careledger.apps.governance.motions import (
     AlreadySo,
     LocksOut,
@@ -38,7 +39,6 @@ from careledger.apps.governance.motions import (
 )
 from careledger.apps.governance.queries import (
     active_members,
-    founding_faults,
     has_role,
     member,
     members,

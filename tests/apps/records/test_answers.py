@@ -39,7 +39,7 @@ from careledger.apps.records.refusals import (
     SessionTaken,
 )
 from careledger.ledger.errors import Malformed
-from careledger.ledger.membership import NetworkParameters
+from careledger.ledger.membership import PARAMETERS, NetworkParameters
 from careledger.ledger.record import AccountId, decode, encode
 from tests.apps.network import (
     ANA,
@@ -218,7 +218,7 @@ def test_a_suspended_person_or_organisation_is_not_answered() -> None:
     vouched = story.request(LAKEVIEW)
     story.refuse(RIVERSIDE, RequestNotGenuine, story.disclose(vouched))
     parameters = NetworkParameters(vote_threshold_percent=1)
-    story.state.apply(story.applications["governance"].tables[-1].put(parameters, "network"))
+    story.state.apply(PARAMETERS.put(parameters, "network"))
     motion = Suspend(member=LAKEVIEW)
     story.do(HILLTOP, Propose(proposal=b"p" * 16, motion=motion, until=NOW + 60))
     staff = story.request(LAKEVIEW, practitioner=None)

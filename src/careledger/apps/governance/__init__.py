@@ -2,10 +2,10 @@
 
 Members admit, suspend and remove one another by recorded votes; each keeps its own keys. Genesis
 is a list of this application's events (`MemberAdmitted`, `RolesSet`), folded by the same `evolve`.
-It writes the core's tables of signers and keys, because admission to a block needs them first.
+It writes the core's tables of signers, keys and validators, because blocks need them first.
 """
 
-from careledger.apps.governance import commands, motions, rules, state
+from careledger.apps.governance import commands, keys, motions, rules, state
 from careledger.ledger import keyring, membership
 from careledger.ledger.application import Application
 
@@ -32,6 +32,7 @@ APPLICATION: Application[commands.Command, commands.Event] = Application(
         commands.KeyRotated,
         commands.KeyRetired,
         commands.EndpointSet,
+        commands.PowerSet,
         commands.Proposed,
         commands.VoteCast,
         commands.ProposalCarried,
@@ -43,6 +44,10 @@ APPLICATION: Application[commands.Command, commands.Event] = Application(
         motions.NoSuchMember,
         motions.AlreadySo,
         motions.LocksOut,
+        motions.NoConsensusKey,
+        keys.ConsensusKeyTaken,
+        keys.OneConsensusKey,
+        keys.StillValidates,
         rules.ProposalTaken,
         rules.NoSuchProposal,
         rules.ProposalClosed,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from careledger.ledger.membership import NetworkParameters, NewKey
+from careledger.ledger.membership import MAX_POWER, NetworkParameters, NewKey
 from careledger.ledger.possession import PublishedKey
 from careledger.ledger.record import Hash, Instant, MemberName, PublicName, Record
 
@@ -15,6 +15,9 @@ Roles = Annotated[tuple[MemberRole, ...], msgspec.Meta(max_length=16)]
 
 Endpoint = Annotated[str, msgspec.Meta(pattern="^https?://[!-~]{1,200}\\Z")]
 """Where an organisation's gateway answers."""
+
+Power = Annotated[int, msgspec.Meta(ge=0, le=MAX_POWER)]
+"""Voting power on blocks."""
 
 ProposalId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 """16 random bytes from whoever proposes."""
@@ -61,7 +64,15 @@ class SetParameters(Record, tag="set-parameters"):
     parameters: NetworkParameters
 
 
-Motion = Admit | Suspend | Reinstate | Remove | SetRoles | SetParameters
+class SetPower(Record, tag="set-power"):
+    """Say what a member's vote on blocks weighs; 0 ends its part in making them."""
+
+    member: MemberName
+    power: Power
+
+
+MemberMotion = Suspend | Reinstate | Remove | SetRoles
+Motion = Admit | MemberMotion | SetParameters | SetPower
 """What may be voted on."""
 
 
@@ -143,6 +154,13 @@ class RolesSet(Record, tag="roles-set"):
     at: Instant
 
 
+class PowerSet(Record, tag="power-set"):
+    """A member's vote on blocks weighs this now; 0: it has none."""
+
+    member: MemberName
+    power: Power
+
+
 class ParametersSet(Record, tag="parameters-set"):
     """The network's parameters are now these."""
 
@@ -218,9 +236,8 @@ KeyCommand = RegisterKey | RotateKey | RetireKey
 Command = KeyCommand | SetEndpoint | Propose | Vote
 
 KeyEvent = KeyRegistered | KeyRotated | KeyRetired
-MemberEvent = (
-    MemberAdmitted | MemberSuspended | MemberReinstated | MemberRemoved | RolesSet | EndpointSet
-)
+StandingEvent = MemberAdmitted | MemberSuspended | MemberReinstated | MemberRemoved
+MemberEvent = StandingEvent | RolesSet | EndpointSet | PowerSet
 VoteEvent = Proposed | VoteCast | ProposalCarried | ProposalRejected
 Effect = MemberEvent | ParametersSet
 """What a carried motion, or genesis, brings about."""

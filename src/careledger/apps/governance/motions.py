@@ -6,23 +6,27 @@ from careledger.apps.governance.commands import (
     Admit,
     Effect,
     MemberAdmitted,
+    MemberMotion,
     MemberReinstated,
     MemberRemoved,
     MemberSuspended,
     Motion,
     ParametersSet,
+    PowerSet,
     Reinstate,
     Remove,
     RolesSet,
     SetParameters,
+    SetPower,
     SetRoles,
     Suspend,
 )
+from careledger.apps.governance.keys import check_consensus, consensus_key
 from careledger.apps.governance.queries import active_members
 from careledger.ledger.application import Context
 from careledger.ledger.errors import Refusal, require
 from careledger.ledger.keyring import KeyKnown, KeyNotProven, check_first
-from careledger.ledger.membership import SIGNERS, NetworkParameters, Status
+from careledger.ledger.membership import SIGNERS, VALIDATORS, NetworkParameters, Status
 from careledger.ledger.record import MemberId
 from careledger.ledger.state import View
 
@@ -67,6 +71,12 @@ class LocksOut(Refusal):
     code = 104
 
 
+class NoConsensusKey(Refusal):
+    """That member has no consensus key to vote on blocks with; it registers one first."""
+
+    code = 113
+
+
 def carry(motion: Motion, context: Context, view: View) -> Effect:
     """What `motion` brings about now.
 
@@ -76,23 +86,32 @@ def carry(motion: Motion, context: Context, view: View) -> Effect:
     match motion:
         case Admit():
             return _admit(motion, context, view)
-        case Suspend(member=member):
-            require(_status(view, member) == "active", AlreadySo)
-            _check_somebody_stays(view, member)
-            return MemberSuspended(member=member)
-        case Reinstate(member=member):
-            require(_status(view, member) == "suspended", AlreadySo)
-            return MemberReinstated(member=member)
-        case Remove(member=member):
-            require(_status(view, member) != "removed", AlreadySo)
-            _check_somebody_stays(view, member)
-            return MemberRemoved(member=member, at=context.time)
-        case SetRoles(member=member, roles=roles):
-            require(_status(view, member) != "removed", AlreadySo)
-            return RolesSet(member=member, roles=roles, at=context.time)
         case SetParameters(parameters=parameters):
             require(_leaves_everyone_able(parameters), LocksOut)
             return ParametersSet(parameters=parameters)
+        case SetPower():
+            return _set_power(motion, view)
+        case _:
+            return _about_member(motion, context, view)
+
+
+def _about_member(motion: MemberMotion, context: Context, view: View) -> Effect:
+    member, status = motion.member, _status(view, motion.member)
+    match motion:
+        case Suspend():
+            require(status == "active", AlreadySo)
+            _check_somebody_stays(view, member)
+            return MemberSuspended(member=member)
+        case Reinstate():
+            require(status == "suspended", AlreadySo)
+            return MemberReinstated(member=member)
+        case Remove():
+            require(status != "removed", AlreadySo)
+            _check_somebody_stays(view, member)
+            return MemberRemoved(member=member, at=context.time)
+        case SetRoles(roles=roles):
+            require(status != "removed", AlreadySo)
+            return RolesSet(member=member, roles=roles, at=context.time)
         case _:
             assert_never(motion)
 
@@ -104,6 +123,7 @@ def _admit(motion: Admit, context: Context, view: View) -> MemberAdmitted:
     uses = tuple(key.use for key in motion.keys if key.use != "claim")
     keys = tuple(check_first(member, key, context.chain, uses) for key in motion.keys)
     require(len({key.public for key in keys}) == len(keys), KeyKnown)
+    check_consensus(view, keys)
     return MemberAdmitted(
         member=member,
         name=motion.name,
@@ -114,6 +134,18 @@ def _admit(motion: Admit, context: Context, view: View) -> MemberAdmitted:
     )
 
 
+def _set_power(motion: SetPower, view: View) -> PowerSet:
+    member, power = MemberId(motion.member), motion.power
+    require(_status(view, member) == "active", AlreadySo)
+    row = view.get(VALIDATORS, member)
+    require(power != (0 if row is None else row.power), AlreadySo)
+    if power:
+        require(consensus_key(view, member) is not None, NoConsensusKey)
+    else:
+        _check_somebody_validates(view, member)
+    return PowerSet(member=member, power=power)
+
+
 def _status(view: View, member: str) -> Status:
     row = view.find(SIGNERS, member, absent=NoSuchMember)
     require(row.kind == "member", NoSuchMember)
@@ -122,6 +154,13 @@ def _status(view: View, member: str) -> Status:
 
 def _check_somebody_stays(view: View, member: str) -> None:
     require(any(other != member for other in active_members(view)), LocksOut)
+    _check_somebody_validates(view, member)
+
+
+def _check_somebody_validates(view: View, without: str) -> None:
+    """Where there are validators, one of them stays when `without` goes."""
+    voting = [member for (member,), _ in view.scan(VALIDATORS)]
+    require(voting != [without], LocksOut)
 
 
 def _leaves_everyone_able(agreed: NetworkParameters) -> bool:

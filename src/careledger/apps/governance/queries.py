@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from careledger.apps.governance.commands import MemberAdmitted, Motion
+from careledger.apps.governance.commands import Motion
 from careledger.apps.governance.state import MEMBERS, PROPOSALS, ROLES, VOTES, MemberRow
 from careledger.ledger.membership import SIGNERS, NetworkParameters, Status
-from careledger.ledger.record import Instant, MemberId, Record
+from careledger.ledger.record import Instant, MemberId
 from careledger.ledger.state import View
 
 
@@ -83,23 +83,6 @@ def proposals(view: View) -> Iterator[Proposal]:
 def votes_needed(parameters: NetworkParameters, active: int) -> int:
     """Approvals that carry a proposal among `active` members: the threshold, rounded up."""
     return -(-active * parameters.vote_threshold_percent // 100)
-
-
-def founding_faults(events: tuple[Record, ...]) -> tuple[str, ...]:
-    """What is wrong with the governance events of a genesis file, in plain clauses; none is good.
-
-    A chain must not begin locked: somebody has to be able to act, vote and be told apart.
-    """
-    admitted = [event for event in events if isinstance(event, MemberAdmitted)]
-    faults = [] if admitted else ["nobody is admitted"]
-    seen: set[str] = set()
-    for event in admitted:
-        if event.member in seen:
-            faults.append(f"{event.member} is admitted twice")
-        seen.add(event.member)
-        if not any(key.use == "transaction" for key in event.keys):
-            faults.append(f"{event.member} has no transaction key")
-    return tuple(faults)
 
 
 def _member(view: View, id_: MemberId, row: MemberRow) -> Member:

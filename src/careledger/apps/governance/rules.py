@@ -9,8 +9,6 @@ from careledger.apps.governance.commands import (
     Command,
     EndpointSet,
     Event,
-    KeyCommand,
-    KeyEvent,
     KeyRegistered,
     KeyRetired,
     KeyRotated,
@@ -20,6 +18,7 @@ from careledger.apps.governance.commands import (
     MemberRemoved,
     MemberSuspended,
     ParametersSet,
+    PowerSet,
     ProposalCarried,
     ProposalRejected,
     Propose,
@@ -29,10 +28,12 @@ from careledger.apps.governance.commands import (
     RolesSet,
     RotateKey,
     SetEndpoint,
+    StandingEvent,
     Vote,
     VoteCast,
     VoteEvent,
 )
+from careledger.apps.governance.keys import consensus_key, decide_key, evolve_key, register
 from careledger.apps.governance.motions import NotAMember, carry
 from careledger.apps.governance.queries import active_members, is_active, votes_needed
 from careledger.apps.governance.state import (
@@ -47,21 +48,19 @@ from careledger.apps.governance.state import (
 )
 from careledger.ledger.application import Context
 from careledger.ledger.errors import Refusal, require
-from careledger.ledger.keyring import (
-    check_new,
-    check_replacement,
-    check_retirement,
-    register,
-    retire,
-    retire_all,
+from careledger.ledger.keyring import retire_all
+from careledger.ledger.membership import (
+    PARAMETERS,
+    SIGNERS,
+    VALIDATORS,
+    SignerRow,
+    ValidatorRow,
+    parameters,
 )
-from careledger.ledger.membership import PARAMETERS, SIGNERS, KeyUse, SignerRow, parameters
 from careledger.ledger.record import Instant, MemberId
 from careledger.ledger.state import Changes, View
 
 LONGEST_VOTE_S = 90 * 86_400
-
-MEMBER_USES: tuple[KeyUse, ...] = ("transaction", "client", "sealing", "checkpoint", "receipt")
 
 
 class ProposalTaken(Refusal):
@@ -100,7 +99,7 @@ def decide(command: Command, context: Context, view: View) -> Iterator[Event]:
     require(context.kind == "member" and is_active(view, me), NotAMember)
     match command:
         case RegisterKey() | RotateKey() | RetireKey():
-            yield _decide_key(command, me, context, view)
+            yield decide_key(command, me, context, view)
         case SetEndpoint(gateway=gateway):
             yield EndpointSet(member=me, gateway=gateway)
         case Propose():
@@ -111,21 +110,6 @@ def decide(command: Command, context: Context, view: View) -> Iterator[Event]:
             require(view.get(VOTES, proposal, me) is None, AlreadyVoted)
             yield VoteCast(proposal=proposal, member=me, approve=approve, at=context.time)
             yield from _count(proposal, row, {me: approve}, context, view)
-        case _:
-            assert_never(command)
-
-
-def _decide_key(command: KeyCommand, me: MemberId, context: Context, view: View) -> KeyEvent:
-    match command:
-        case RegisterKey(key=key):
-            published = check_new(view, me, key, context.chain, MEMBER_USES)
-            return KeyRegistered(member=me, key=published, at=context.time)
-        case RotateKey(old=old, key=key):
-            published = check_replacement(view, me, old, key, context.chain)
-            return KeyRotated(member=me, old=old, key=published, at=context.time)
-        case RetireKey(key=old):
-            check_retirement(view, me, old)
-            return KeyRetired(member=me, key=old, at=context.time)
         case _:
             assert_never(command)
 
@@ -165,13 +149,8 @@ def _count(
 def evolve(event: Event, view: View) -> Changes:
     """Fold one event into the state; never refuses."""
     match event:
-        case KeyRegistered(member=member, key=key, at=at):
-            return register(MemberId(member), key, at)
-        case KeyRotated(member=member, old=old, key=key, at=at):
-            me = MemberId(member)
-            return {**retire(view, me, old, at), **register(me, key, at)}
-        case KeyRetired(member=member, key=old, at=at):
-            return retire(view, MemberId(member), old, at)
+        case KeyRegistered() | KeyRotated() | KeyRetired():
+            return evolve_key(event, view)
         case Proposed() | VoteCast() | ProposalCarried() | ProposalRejected():
             return _evolve_vote(event, view)
         case ParametersSet(parameters=agreed):
@@ -199,22 +178,33 @@ def _evolve_vote(event: VoteEvent, view: View) -> Changes:
 
 def _evolve_member(event: MemberEvent, view: View) -> Changes:
     member = event.member
+    match event:
+        case RolesSet(roles=roles, at=at):
+            return _set_roles(view, member, roles, at)
+        case PowerSet(power=power):
+            return _set_power(view, member, power)
+        case EndpointSet(gateway=gateway):
+            row = view.row(MEMBERS, member)
+            return MEMBERS.put(replace(row, gateway=gateway), member)
+        case _:
+            return _evolve_standing(event, view)
+
+
+def _evolve_standing(event: StandingEvent, view: View) -> Changes:
+    member = event.member
     standing = SignerRow(kind="member", payer=member)
     match event:
         case MemberAdmitted():
             return _admit(event, standing)
         case MemberSuspended():
-            return SIGNERS.put(replace(standing, status="suspended"), member)
+            suspended = SIGNERS.put(replace(standing, status="suspended"), member)
+            return {**suspended, **_set_power(view, member, 0)}
         case MemberReinstated():
             return SIGNERS.put(standing, member)
         case MemberRemoved(at=at):
             gone = SIGNERS.put(replace(standing, status="removed"), member)
-            return {**gone, **retire_all(view, MemberId(member), at)}
-        case RolesSet(roles=roles, at=at):
-            return _set_roles(view, member, roles, at)
-        case EndpointSet(gateway=gateway):
-            row = view.row(MEMBERS, member)
-            return MEMBERS.put(replace(row, gateway=gateway), member)
+            powerless = _set_power(view, member, 0)
+            return {**gone, **powerless, **retire_all(view, MemberId(member), at)}
         case _:
             assert_never(event)
 
@@ -227,6 +217,14 @@ def _admit(event: MemberAdmitted, standing: SignerRow) -> Changes:
     for key in event.keys:
         changes.update(register(MemberId(member), key, event.at))
     return changes
+
+
+def _set_power(view: View, member: str, power: int) -> Changes:
+    """A row in the set of validators, or none; without a consensus key there is no vote."""
+    public = consensus_key(view, MemberId(member))
+    if power and public is not None:
+        return VALIDATORS.put(ValidatorRow(power=power, public=public), member)
+    return {} if view.get(VALIDATORS, member) is None else VALIDATORS.remove(member)
 
 
 def _set_roles(view: View, member: str, roles: tuple[str, ...], at: Instant) -> Changes:

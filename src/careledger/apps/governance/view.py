@@ -25,6 +25,7 @@ PAGE = Page(
         commands.KeyRegistered: "{member} registered another key",
         commands.KeyRotated: "{member} replaced a key; the old one signs no more",
         commands.KeyRetired: "{member} retired a key",
+        commands.PowerSet: "The vote of {member} on blocks now weighs {power}",
         commands.EndpointSet: "{member} now answers at {gateway}",
         commands.Proposed: "{member} put motion {proposal} to the vote, until {until}",
         commands.VoteCast: "{member} voted {approve} on motion {proposal}",
