@@ -11,12 +11,14 @@ from careledger.ledger.genesis import (
     BadGenesis,
     Genesis,
     GenesisEvent,
+    MissingVersion,
     active_applications,
     genesis_block,
     genesis_changes,
     load_genesis,
+    missing_versions,
 )
-from careledger.ledger.membership import NetworkParameters, parameters
+from careledger.ledger.membership import ACTIVATIONS, ActivationRow, NetworkParameters, parameters
 from careledger.ledger.record import Digest, digest
 from careledger.ledger.state import View
 from tests.ledger.world import NOTES, NOW, RIVERSIDE, TOY
@@ -61,6 +63,41 @@ def test_an_upgrade_acts_from_its_height() -> None:
     )
     assert active_applications(later, INSTALLED, 9) == {}
     assert active_applications(later, INSTALLED, 10) == {"toy": TOY}
+
+
+def test_votes_add_to_what_genesis_activates_and_never_take_back() -> None:
+    two, three = replace(TOY, version=2), replace(TOY, version=3)
+    known = {("toy", 1): TOY, ("toy", 2): two, ("toy", 3): three}
+    genesis = structs.replace(
+        GENESIS,
+        activations=(*GENESIS.activations, Activation(application="toy", version=3, height=20)),
+    )
+    view = View(
+        None,
+        {
+            **ACTIVATIONS.put(ActivationRow(version=2), "toy", 10),
+            **ACTIVATIONS.put(ActivationRow(version=2), "toy", 30),
+        },
+    )
+    versions = [
+        active_applications(genesis, known, height, view)["toy"].version
+        for height in (0, 9, 10, 19, 20, 30, 99)
+    ]
+    assert versions == [1, 1, 2, 2, 3, 3, 3]
+
+
+def test_what_is_missing_is_what_runs_now_or_will() -> None:
+    view = View(None, ACTIVATIONS.put(ActivationRow(version=2), "toy", 10))
+    ahead = (Activation(application="toy", version=2, height=10),)
+    for height in (0, 9, 10, 11):
+        assert missing_versions(GENESIS, INSTALLED, height, view) == ahead
+    assert missing_versions(GENESIS, {("toy", 2): TOY}, 10, view) == (), "the old one is history"
+    assert missing_versions(GENESIS, {("toy", 2): TOY}, 9, view) == GENESIS.activations
+    assert active_applications(GENESIS, INSTALLED, 9, view) == {"toy": TOY}
+    with pytest.raises(
+        MissingVersion, match="toy version 2, which this network runs from height 10"
+    ):
+        active_applications(GENESIS, INSTALLED, 10, view)
 
 
 @pytest.mark.parametrize(

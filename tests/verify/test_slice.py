@@ -74,7 +74,7 @@ TAMPERINGS: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
     ),
     "events left out of a block": (
         lambda lines: [*lines[:5], lines[5].replace(b'"events":null', b'"events":[]'), *lines[6:]],
-        "row 4: only transactions have events",
+        "row 4: only transactions and blocks with evidence have events",
     ),
 }
 

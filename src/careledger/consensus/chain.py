@@ -4,14 +4,19 @@ A block may be prepared while its parent is still being made durable: its view i
 state with the parent's changes laid over it, which reads the same before and after that commit.
 """
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from careledger.consensus.proposal import Judge, Proposal
-from careledger.ledger.application import Application
-from careledger.ledger.genesis import Genesis, active_applications
-from careledger.ledger.membership import parameters
+from careledger.ledger.genesis import (
+    Activation,
+    Genesis,
+    Installed,
+    active_applications,
+    missing_versions,
+)
+from careledger.ledger.membership import ACTIVATIONS, parameters
 from careledger.ledger.record import Digest, Instant, TransactionId
 from careledger.ledger.state import RememberingReader, View
 from careledger.ledger.state_root import Delta
@@ -26,6 +31,8 @@ from careledger.ledger.transition import (
     close_block,
 )
 from careledger.store.store import Store
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +60,7 @@ class Chain:
         store: Store,
         chain: Digest,
         genesis: Genesis,
-        installed: Mapping[tuple[str, int], Application[Any, Any]],  # Any: all applications
+        installed: Installed,
     ) -> None:
         """Continue from what `store` holds."""
         self.store = store
@@ -71,16 +78,17 @@ class Chain:
         """Choose from `waiting`, apply and close the next block; `begin` makes it the pending one.
 
         Raises:
+            MissingVersion: the network runs what this program lacks from this block on.
             Unavailable: the store could not be read.
         """
         pending = self._pending  # once: it may become durable while this runs
         parent = pending.header if pending else self.store.latest
         frontier = pending.closed.frontier if pending else self.store.frontier
         height, time = parent.height + 1, max(time, parent.time)
-        applications = self.applications(height)
         with self.store.snapshot() as committed:
             layers = [pending.applied.changes] if pending else []
             view = View(RememberingReader(committed), *layers)
+            applications = self.applications(height, view)
             judge = Judge(
                 view=view,
                 seen=lambda id_: (pending and id_ in pending.ids) or committed.has(id_),
@@ -121,11 +129,33 @@ class Chain:
             prepared.applied.changes,
             prepared.delta,
         )
+        if any(key.startswith(ACTIVATIONS.prefix()) for key in prepared.applied.changes):
+            self.warn_of_missing_versions()
 
     def settle(self) -> None:
         """Forget the pending block: it is durable, or it could not be written."""
         self._pending = None
 
-    def applications(self, height: int) -> Applications:
-        """What runs at `height`."""
-        return active_applications(self._genesis, self._installed, height)
+    def applications(self, height: int, view: View) -> Applications:
+        """What runs at `height`; `view` is the state before that block.
+
+        Raises:
+            MissingVersion: this program lacks some of it.
+        """
+        return active_applications(self._genesis, self._installed, height, view)
+
+    def missing_versions(self) -> tuple[Activation, ...]:
+        """What the network is about to run, by committed state, and this program lacks."""
+        with self.store.snapshot() as committed:
+            height = committed.latest().height
+            return missing_versions(self._genesis, self._installed, height, View(committed))
+
+    def warn_of_missing_versions(self) -> None:
+        """Tell the operators in time that this program has to be upgraded."""
+        for one in self.missing_versions():
+            _log.warning(
+                "this node stops before height %d: it lacks %s version %d; upgrade it first",
+                one.height,
+                one.application,
+                one.version,
+            )

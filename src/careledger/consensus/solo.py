@@ -51,6 +51,7 @@ class SoloEngine:
 
     async def start(self) -> None:
         """Begin to check and to form blocks."""
+        self._chain.warn_of_missing_versions()
         self.halted = asyncio.get_running_loop().create_future()
         self.halted.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._intake.start()

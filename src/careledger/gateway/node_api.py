@@ -158,7 +158,7 @@ def _health(services: NodeServices) -> Handler:
             header = committed.latest()
         trouble = services.trouble()
         age = max(0, services.clock() - header.time)
-        body = {
+        body: dict[str, object] = {
             "status": "fail" if trouble else "pass",
             "chain": services.chain.hex(),
             "member": services.member,
@@ -169,6 +169,11 @@ def _health(services: NodeServices) -> Handler:
         }
         if trouble:
             body["trouble"] = trouble
+        if missing := services.missing_versions():
+            body["missing_versions"] = [
+                {"application": one.application, "version": one.version, "height": one.height}
+                for one in missing
+            ]
         return JSONResponse(body, status_code=503 if trouble else 200)
 
     return health

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from careledger.ledger.checkpoint import Checkpoint, SignedCheckpoint, origin_of, sign_checkpoint
+from careledger.ledger.genesis import Activation
 from careledger.ledger.record import Digest, Instant, MemberId
 from careledger.ledger.signature import Algorithm, SigningKey
 from careledger.ledger.state import Table
@@ -34,6 +35,8 @@ class NodeServices:
     trouble: Callable[[], str | None]
     wait_for_block: Callable[[float], Any]  # Any: an awaitable of nothing
     """Wait at most so many seconds for the next block."""
+    missing_versions: Callable[[], tuple[Activation, ...]] = lambda: ()
+    """What the network is about to run and this node lacks."""
 
     def checkpoint(self, header: Header) -> SignedCheckpoint:
         """The checkpoint at `header`, signed by this node as log and as cosigner."""

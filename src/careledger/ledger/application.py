@@ -1,7 +1,7 @@
 """What the ledger expects of an application."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from operator import or_
 from typing import Any, Generic, Literal, TypeVar
@@ -36,6 +36,8 @@ class Context:
     position: int
     chain: Digest
     transaction: TransactionId
+    active: Mapping[str, int] = field(default_factory=dict)
+    """The version in which each application runs in this block."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Genesis: what everyone must agree on before the first block; its digest is the chain id."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -9,7 +9,7 @@ from careledger.ledger.application import Application
 from careledger.ledger.checkpoint import app_hash
 from careledger.ledger.entry import GenesisEntry, encode_entry
 from careledger.ledger.errors import LedgerError
-from careledger.ledger.membership import PARAMETERS, NetworkParameters
+from careledger.ledger.membership import ACTIVATIONS, PARAMETERS, NetworkParameters
 from careledger.ledger.merkle import Frontier, leaf_hash
 from careledger.ledger.record import Count, Digest, Instant, Name, Record, digest
 from careledger.ledger.state import Changes, View
@@ -23,6 +23,10 @@ from careledger.ledger.transition import (
 
 class BadGenesis(LedgerError):
     """The genesis file is not one that this program can run."""
+
+
+class MissingVersion(BadGenesis):
+    """The network runs, or is about to run, a version of an application that this program lacks."""
 
 
 class GenesisEvent(Record):
@@ -70,24 +74,73 @@ def load_genesis(data: bytes) -> tuple[Digest, Genesis]:
     return digest(data), genesis
 
 
-def active_applications(
-    genesis: Genesis, installed: Mapping[tuple[str, int], Application[Any, Any]], height: int
+Installed = Mapping[tuple[str, int], Application[Any, Any]]  # Any: each has its own commands
+"""What this program can run, by name and version."""
+
+
+def schedule(genesis: Genesis, view: View | None = None) -> tuple[Activation, ...]:
+    """What genesis activates and what `view` says was voted for since, by height."""
+    voted = (
+        Activation(application=str(name), version=row.version, height=int(height))
+        for (name, height), row in (view.scan(ACTIVATIONS) if view else ())
+    )
+    return tuple(
+        sorted((*genesis.activations, *voted), key=lambda one: (one.height, one.application))
+    )
+
+
+def versions_at(activations: Iterable[Activation], height: int) -> dict[str, Activation]:
+    """Which activation of each application is in force at `height`; none goes back."""
+    found: dict[str, Activation] = {}
+    for one in activations:
+        before = found.get(one.application)
+        if one.height <= height and (before is None or before.version < one.version):
+            found[one.application] = one
+    return found
+
+
+def run_versions(
+    activations: Iterable[Activation], installed: Installed, height: int
 ) -> Applications:
-    """The applications of `genesis` at `height`, by name.
+    """The applications that `activations` have run at `height`, by name.
 
     Raises:
-        BadGenesis: this program lacks one of them in that version.
+        MissingVersion: this program lacks one of them in that version.
     """
     active: dict[str, Application[Any, Any]] = {}  # Any: each has its own commands
-    for activation in sorted(genesis.activations, key=lambda one: one.height):
-        if activation.height > height:
-            break
-        application = installed.get((activation.application, activation.version))
+    for name, one in versions_at(activations, height).items():
+        application = installed.get((name, one.version))
         if application is None:
-            message = f"not installed: {activation.application} version {activation.version}"
-            raise BadGenesis(message)
-        active[activation.application] = application
+            message = f"not installed: {name} version {one.version}"
+            if one.height:
+                message += f", which this network runs from height {one.height} on; upgrade first"
+            raise MissingVersion(message)
+        active[name] = application
     return active
+
+
+def active_applications(
+    genesis: Genesis, installed: Installed, height: int, view: View | None = None
+) -> Applications:
+    """The applications that run at `height`, by name; `view` is the state before that block.
+
+    Raises:
+        MissingVersion: this program lacks one of them in that version.
+    """
+    return run_versions(schedule(genesis, view), installed, height)
+
+
+def missing_versions(
+    genesis: Genesis, installed: Installed, height: int, view: View | None = None
+) -> tuple[Activation, ...]:
+    """What runs at `height` or later and is not installed, by height.
+
+    This program stops before the first of them takes effect.
+    """
+    activations = schedule(genesis, view)
+    now = versions_at(activations, height).values()
+    wanted = [one for one in activations if one in now or one.height > height]
+    return tuple(one for one in wanted if (one.application, one.version) not in installed)
 
 
 def genesis_changes(genesis: Genesis, applications: Applications) -> Changes:

@@ -124,10 +124,11 @@ def apply_block(
     seen = witness(committed, block.height, block.time, block.evidence, applications)
     changes.lay(seen.changes)
     alarms = list(seen.alarms)
+    active = {name: application.version for name, application in applications.items()}
     for position, transaction in enumerate(block.transactions):
         view = committed.under(changes)
         try:
-            context = _context(view, transaction, block, position, chain)
+            context = _context(view, transaction, block, position, chain, active)
             events, changed = apply_transaction(view, transaction, context, applications)
         except Refusal as refusal:
             receipts.append(Receipt(id=transaction.id, code=refusal.code))
@@ -145,7 +146,12 @@ def apply_block(
 
 
 def _context(
-    view: View, transaction: VerifiedTransaction, block: Block, position: int, chain: Digest
+    view: View,
+    transaction: VerifiedTransaction,
+    block: Block,
+    position: int,
+    chain: Digest,
+    active: Mapping[str, int],
 ) -> Context:
     """Who signed, checked against the view at this position: rotation acts within the block."""
     signer = view.find(SIGNERS, transaction.signer, absent=UnknownSigner)
@@ -165,6 +171,7 @@ def _context(
         position=position,
         chain=chain,
         transaction=transaction.id,
+        active=active,
     )
 
 

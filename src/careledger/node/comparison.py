@@ -9,12 +9,13 @@ from typing import NoReturn
 
 from careledger.ledger.entry import GenesisEntry, encode_entry
 from careledger.ledger.errors import CorruptStore
+from careledger.ledger.genesis import Installed
 from careledger.ledger.record import digest, encode
 from careledger.ledger.state import View
 from careledger.ledger.transaction import VerifiedTransaction
 from careledger.ledger.transition import Header
 from careledger.node.evidence import Found, check_one, find_blocks
-from careledger.node.replay import Computed, Installed, Replay
+from careledger.node.replay import Computed, Replay
 from careledger.store import tiles
 from careledger.store.layout import (
     FORMAT,

@@ -16,10 +16,9 @@ from pathlib import Path
 import lmdb
 
 from careledger.ledger.errors import LedgerError
-from careledger.ledger.genesis import BadGenesis
+from careledger.ledger.genesis import BadGenesis, Installed
 from careledger.node.comparison import Comparison, Finding, Progress
 from careledger.node.evidence import start_workers
-from careledger.node.replay import Installed
 from careledger.store.environment import lock_folder
 from careledger.store.layout import data_file
 from careledger.store.reader import StoreReader

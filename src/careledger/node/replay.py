@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import lmdb
 
-from careledger.ledger.application import Application
 from careledger.ledger.entry import Evidence
 from careledger.ledger.genesis import (
+    Installed,
     active_applications,
     genesis_block,
     genesis_changes,
@@ -23,8 +23,6 @@ from careledger.ledger.state_root import Delta, Tree
 from careledger.ledger.transaction import VerifiedTransaction
 from careledger.ledger.transition import Block, Closed, Header, Receipt, apply_block, close_block
 from careledger.store import tiles
-
-Installed = Mapping[tuple[str, int], Application[Any, Any]]  # Any: each has its own commands
 
 _HEIGHT_BYTES = 8
 _COMMIT_EVERY_ROWS = 20_000
@@ -87,7 +85,7 @@ class Replay:
         block = Block(
             height=self.header.height + 1, time=time, transactions=transactions, evidence=evidence
         )
-        applications = active_applications(self._genesis, self._installed, block.height)
+        applications = active_applications(self._genesis, self._installed, block.height, View(self))
         applied = apply_block(View(self), self.header, block, self.chain, applications)
         delta = self._delta(applied.changes)
         closed = close_block(applied, block, self.header, delta.root, self._frontier)

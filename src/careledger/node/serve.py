@@ -22,11 +22,10 @@ from careledger.consensus.verification import Workers
 from careledger.gateway.node_api import node_app
 from careledger.gateway.node_services import NodeServices
 from careledger.ledger.errors import LedgerError
-from careledger.ledger.genesis import active_applications, load_genesis
+from careledger.ledger.genesis import Installed, active_applications, load_genesis
 from careledger.ledger.membership import TABLES
 from careledger.ledger.record import Instant, MemberId, digest
 from careledger.ledger.state import Table
-from careledger.ledger.transition import Applications
 from careledger.node.config import NodeConfig, load_node
 from careledger.node.doors import Tls
 from careledger.store.store import Store
@@ -72,7 +71,7 @@ async def open_node(
             owned.callback(workers.close)
         chain = Chain(store, chain_id, genesis, installed())
         engine = SoloEngine(chain, clock=clock, workers=workers)
-        services = _services(home, config, genesis_file, store, engine, applications)
+        services = _services(home, config, genesis_file, chain, engine)
         await engine.start()
         try:
             yield RunningNode(
@@ -86,9 +85,8 @@ def _services(
     home: Path,
     config: NodeConfig,
     genesis_file: bytes,
-    store: Store,
+    chain: Chain,
     engine: SoloEngine,
-    applications: Applications,
 ) -> NodeServices:
     """What the node API answers from; the clock is the engine's."""
     keys = [load_signing_key(home / path) for path in config.receipt_keys]
@@ -96,20 +94,21 @@ def _services(
         genesis=genesis_file,
         chain=digest(genesis_file),
         member=MemberId(config.member),
-        reader=store,
+        reader=chain.store,
         checkpoint_key=load_signing_key(home / config.checkpoint_key),
         receipt_keys={key.algorithm: key for key in keys},
-        tables=_tables(applications),
+        tables=_tables(installed()),
         clock=engine.clock,
         trouble=lambda: engine.trouble,
         wait_for_block=lambda seconds: _wait_for_block(engine, seconds),
+        missing_versions=chain.missing_versions,
     )
 
 
-def _tables(applications: Applications) -> dict[str, Table[Any]]:  # Any: rows of every type
-    """Every table of the core and of the active applications, by name."""
+def _tables(programs: Installed) -> dict[str, Table[Any]]:  # Any: rows of every type
+    """Every table of the core and of the applications, as their newest versions have them."""
     found: dict[str, Table[Any]] = {table.name: table for table in TABLES}
-    for application in applications.values():
+    for _, application in sorted(programs.items()):
         found.update((table.name, table) for table in application.tables)
     return found
 

@@ -11,8 +11,10 @@ from typing import Literal, TypeVar
 import msgspec
 
 from careledger.ledger.entry import (
+    BlockEntry,
     EventRecord,
     GenesisEntry,
+    LogEntry,
     TransactionEntry,
     decode_entry,
     events_digest,
@@ -43,7 +45,8 @@ class SliceHeader(Record):
 class SliceRow(Record):
     """One entry. `leaf` repeats its hash, so that an altered row can be named.
 
-    `events` are those of a transaction, or null where whoever made the slice left them out.
+    `events` are those of a transaction, or of a block with evidence; null where there can be none,
+    or where whoever made the slice left them out.
     """
 
     index: Count
@@ -154,14 +157,24 @@ def _check_row(row: SliceRow, index: int, chain: str) -> tuple[EventRecord, ...]
     entry = decode_entry(row.entry)
     if isinstance(entry, GenesisEntry) and (entry.chain.hex() != chain or index):
         raise ProofError("another chain's beginning", expected=chain, actual=entry.chain.hex())
-    if not isinstance(entry, TransactionEntry):
+    happened = _digest_of_events(entry)
+    if happened is None:
         if row.events is not None:
-            raise ProofError("only transactions have events")
+            raise ProofError("only transactions and blocks with evidence have events")
         return ()
-    if row.events is not None and events_digest(row.events) != entry.events:
-        raise ProofError("the events are not those of the entry", expected=entry.events.hex())
+    if row.events is not None and events_digest(row.events) != happened:
+        raise ProofError("the events are not those of the entry", expected=happened.hex())
     # A refused transaction has none: its digest is that of no events, told or not.
-    return () if entry.events == events_digest(()) else row.events
+    return () if happened == events_digest(()) else row.events
+
+
+def _digest_of_events(entry: LogEntry) -> bytes | None:
+    """What the events of an entry add up to; `None` if it can have none."""
+    if isinstance(entry, TransactionEntry):
+        return entry.events
+    if isinstance(entry, BlockEntry) and entry.witnessed is not msgspec.UNSET:
+        return entry.witnessed
+    return None
 
 
 def _line(record: Record) -> bytes:

@@ -90,7 +90,12 @@ def describe_entry(entry: LogEntry) -> str:
         case TransactionEntry():
             return f"Transaction {entry.id.hex()} was refused with number {entry.code}."
         case BlockEntry():
-            return f"Block {entry.height:,} ended at {moment(entry.time)}."
+            caught = "" if not entry.evidence else f", with {_pieces(len(entry.evidence))}"
+            return f"Block {entry.height:,} ended at {moment(entry.time)}{caught}."
+
+
+def _pieces(count: int) -> str:
+    return f"{plural(count, 'piece')} of evidence against validators"
 
 
 def _check_message(message: bytes, entry: TransactionEntry) -> Step:

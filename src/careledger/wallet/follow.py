@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec import UNSET
+
 from careledger.apps.governance.queries import members
 from careledger.consensus.remote import Happened, RemoteNode
 from careledger.ledger.checkpoint import (
@@ -38,6 +40,7 @@ async def follow(node: RemoteNode, copy: LedgerCopy, trust: Trust | None) -> str
     Raises:
         ProofError: the node shows another log than before, leaves something out, or nobody whom
             the patient believes vouches for it; `copy` is then worth nothing.
+        MissingVersion: the network runs a version of an application that this wallet lacks.
         Unavailable: the node did not answer.
     """
     text = await node.checkpoint()
@@ -98,12 +101,26 @@ def _read(
                     raise ProofError("another chain's log", expected=copy.chain.hex())
             case TransactionEntry() as entry:
                 waiting.append((index, _checked(entry, told.get(index))))
-            case BlockEntry(time=time):
-                for at, receipt in waiting:
-                    copy.fold(at, receipt.id, time, receipt.events)
+            case BlockEntry() as ending:
+                copy.enter(ending.height)
+                for at, receipt in [*_witnessed(index, ending, told.get(index)), *waiting]:
+                    copy.fold(at, receipt.id, ending.time, receipt.events)
                 waiting = []
     copy.grow(map(leaf_hash, entries))
     return waiting
+
+
+def _witnessed(
+    index: int, ending: BlockEntry, receipt: Receipt | None
+) -> list[tuple[int, Receipt]]:
+    """What followed from evidence; it took effect before the block's first transaction."""
+    if ending.witnessed is UNSET:
+        return []
+    if receipt is None:
+        raise ProofError("the node leaves out what evidence led to", expected=ending.height)
+    if events_digest(receipt.events) != ending.witnessed:
+        raise ProofError("events differ from their block entry", expected=ending.height)
+    return [(index, receipt)]
 
 
 def _checked(entry: TransactionEntry, receipt: Receipt | None) -> Receipt:

@@ -6,18 +6,12 @@ read must add up to the checkpoint. It can be made again at any time.
 """
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from careledger.apps import installed
+from careledger.apps.governance.commands import ActivationAgreed
 from careledger.apps.identity.commands import AccountEnrolled, PractitionerHolder
-from careledger.ledger.application import Application
 from careledger.ledger.entry import EventRecord
-from careledger.ledger.genesis import (
-    Genesis,
-    active_applications,
-    genesis_changes,
-    load_genesis,
-)
+from careledger.ledger.genesis import genesis_changes, load_genesis, run_versions, schedule
 from careledger.ledger.membership import SIGNERS
 from careledger.ledger.merkle import Frontier
 from careledger.ledger.record import (
@@ -61,7 +55,9 @@ class LedgerCopy:
         """Begin at genesis, for these accounts of one patient."""
         self.genesis_file, self.accounts = genesis_file, frozenset(accounts)
         self.chain, genesis = load_genesis(genesis_file)
-        self._applications = _applications(genesis)
+        self._genesis, self._installed = genesis, installed()
+        self._activations = schedule(genesis)
+        self._applications = run_versions(self._activations, self._installed, 0)
         self._rows = MemoryReader()
         self._rows.apply(genesis_changes(genesis, self._applications))
         self.frontier, self.seen = Frontier(), list[Seen]()
@@ -71,6 +67,7 @@ class LedgerCopy:
         """Go on from what was stored."""
         copy = cls(kept.genesis, kept.accounts)
         copy._rows = MemoryReader(dict(kept.rows))
+        copy._activations = schedule(copy._genesis, copy.view)
         copy.frontier = Frontier(kept.size, tuple(map(Digest, kept.frontier)))
         copy.seen = list(kept.seen)
         return copy
@@ -100,6 +97,14 @@ class LedgerCopy:
         """Count these leaves as read."""
         self.frontier = self.frontier.extend(leaves)
 
+    def enter(self, height: int) -> None:
+        """Go by the versions that run at `height`; a copy reads blocks in order.
+
+        Raises:
+            MissingVersion: this program lacks one of them.
+        """
+        self._applications = run_versions(self._activations, self._installed, height)
+
     def fold(
         self, index: int, transaction: bytes, time: Instant, events: Iterable[EventRecord]
     ) -> None:
@@ -113,6 +118,8 @@ class LedgerCopy:
             if not (mine or self._is_known(record.application, event)):
                 continue
             self._rows.apply(application.evolve(event, self.view))
+            if isinstance(event, ActivationAgreed):
+                self._activations = schedule(self._genesis, self.view)
             if mine:
                 seen = Seen(
                     index=index,
@@ -146,7 +153,3 @@ class LedgerCopy:
             return True
         account = getattr(event, "account", "")
         return self.view.get(SIGNERS, account) is not None
-
-
-def _applications(genesis: Genesis) -> dict[str, Application[Any, Any]]:  # Any: each has its own
-    return dict(active_applications(genesis, installed(), 0))

@@ -6,7 +6,7 @@ import msgspec
 
 from careledger.ledger.membership import MAX_POWER, NetworkParameters, NewKey
 from careledger.ledger.possession import PublishedKey
-from careledger.ledger.record import Hash, Instant, MemberName, PublicName, Record
+from careledger.ledger.record import Count, Hash, Instant, MemberName, Name, PublicName, Record
 
 MemberRole = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z-]{1,31}\\Z")]
 """What an organisation is: provider, payer, pharmacy, laboratory, manufacturer, regulator, ..."""
@@ -71,8 +71,16 @@ class SetPower(Record, tag="set-power"):
     power: Power
 
 
+class Activate(Record, tag="activate"):
+    """Run another version of an application from the block at `height` on."""
+
+    application: Name
+    version: Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
+    height: Count
+
+
 MemberMotion = Suspend | Reinstate | Remove | SetRoles
-Motion = Admit | MemberMotion | SetParameters | SetPower
+Motion = Admit | MemberMotion | SetParameters | SetPower | Activate
 """What may be voted on."""
 
 
@@ -167,6 +175,14 @@ class ParametersSet(Record, tag="parameters-set"):
     parameters: NetworkParameters
 
 
+class ActivationAgreed(Record, tag="activation-agreed"):
+    """An application runs in this version from the block at `height` on."""
+
+    application: Name
+    version: Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
+    height: Count
+
+
 class KeyRegistered(Record, tag="key-registered"):
     """A member has another key."""
 
@@ -239,6 +255,6 @@ KeyEvent = KeyRegistered | KeyRotated | KeyRetired
 StandingEvent = MemberAdmitted | MemberSuspended | MemberReinstated | MemberRemoved
 MemberEvent = StandingEvent | RolesSet | EndpointSet | PowerSet
 VoteEvent = Proposed | VoteCast | ProposalCarried | ProposalRejected
-Effect = MemberEvent | ParametersSet
+Effect = MemberEvent | ParametersSet | ActivationAgreed
 """What a carried motion, or genesis, brings about."""
-Event = KeyEvent | MemberEvent | VoteEvent | ParametersSet
+Event = KeyEvent | MemberEvent | VoteEvent | ParametersSet | ActivationAgreed

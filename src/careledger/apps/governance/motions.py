@@ -3,6 +3,8 @@
 from typing import assert_never
 
 from careledger.apps.governance.commands import (
+    Activate,
+    ActivationAgreed,
     Admit,
     Effect,
     MemberAdmitted,
@@ -26,7 +28,7 @@ from careledger.apps.governance.queries import active_members
 from careledger.ledger.application import Context
 from careledger.ledger.errors import Refusal, require
 from careledger.ledger.keyring import KeyKnown, KeyNotProven, check_first
-from careledger.ledger.membership import SIGNERS, VALIDATORS, NetworkParameters, Status
+from careledger.ledger.membership import ACTIVATIONS, SIGNERS, VALIDATORS, NetworkParameters, Status
 from careledger.ledger.record import MemberId
 from careledger.ledger.state import View
 
@@ -35,6 +37,9 @@ LOWEST_THRESHOLD_PERCENT = 51
 
 HIGHEST_THRESHOLD_PERCENT = 99
 """Above this one member that stays silent could keep the network from ever deciding again."""
+
+ACTIVATION_NOTICE = 100
+"""Blocks between the vote that carries an activation and the first block that it acts in."""
 
 SMALLEST_BUDGET = 10
 SMALLEST_BUDGET_BYTES = 100_000
@@ -77,6 +82,24 @@ class NoConsensusKey(Refusal):
     code = 113
 
 
+class NoSuchApplication(Refusal):
+    """No application of that name runs on this chain."""
+
+    code = 114
+
+
+class NotAnAdvance(Refusal):
+    """That version, or a later one, runs already, or is agreed on for another height."""
+
+    code = 115
+
+
+class TooSoon(Refusal):
+    """An activation needs at least 100 blocks' notice, so that every node is upgraded in time."""
+
+    code = 116
+
+
 def carry(motion: Motion, context: Context, view: View) -> Effect:
     """What `motion` brings about now.
 
@@ -91,6 +114,8 @@ def carry(motion: Motion, context: Context, view: View) -> Effect:
             return ParametersSet(parameters=parameters)
         case SetPower():
             return _set_power(motion, view)
+        case Activate():
+            return _activate(motion, context, view)
         case _:
             return _about_member(motion, context, view)
 
@@ -144,6 +169,22 @@ def _set_power(motion: SetPower, view: View) -> PowerSet:
     else:
         _check_somebody_validates(view, member)
     return PowerSet(member=member, power=power)
+
+
+def _activate(motion: Activate, context: Context, view: View) -> ActivationAgreed:
+    """Versions rise with height, so that what runs at a height never depends on the order of votes.
+
+    Whether a node has that version is no concern of a rule, which decides alike everywhere.
+    """
+    name, version, height = motion.application, motion.version, motion.height
+    if name not in context.active:
+        raise NoSuchApplication
+    require(version > context.active[name], NotAnAdvance)
+    for (_, other), row in view.scan(ACTIVATIONS, name):
+        in_order = (height - int(other)) * (version - row.version) > 0
+        require(in_order, NotAnAdvance)
+    require(height >= context.height + ACTIVATION_NOTICE, TooSoon)
+    return ActivationAgreed(application=name, version=version, height=height)
 
 
 def _status(view: View, member: str) -> Status:

@@ -6,6 +6,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from careledger.apps.governance.commands import (
+    ActivationAgreed,
     Command,
     EndpointSet,
     Event,
@@ -50,9 +51,11 @@ from careledger.ledger.application import Context
 from careledger.ledger.errors import Refusal, require
 from careledger.ledger.keyring import retire_all
 from careledger.ledger.membership import (
+    ACTIVATIONS,
     PARAMETERS,
     SIGNERS,
     VALIDATORS,
+    ActivationRow,
     SignerRow,
     ValidatorRow,
     parameters,
@@ -153,6 +156,8 @@ def evolve(event: Event, view: View) -> Changes:
             return evolve_key(event, view)
         case Proposed() | VoteCast() | ProposalCarried() | ProposalRejected():
             return _evolve_vote(event, view)
+        case ActivationAgreed(application=name, version=version, height=height):
+            return ACTIVATIONS.put(ActivationRow(version=version), name, height)
         case ParametersSet(parameters=agreed):
             return PARAMETERS.put(agreed, "network")
         case _:

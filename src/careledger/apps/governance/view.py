@@ -22,6 +22,9 @@ PAGE = Page(
         commands.MemberRemoved: "The membership of {member} ended",
         commands.RolesSet: "{member} now has the roles {roles}",
         commands.ParametersSet: "The members changed what the network agreed on",
+        commands.ActivationAgreed: (
+            "From block {height} on {application} runs in version {version}"
+        ),
         commands.KeyRegistered: "{member} registered another key",
         commands.KeyRotated: "{member} replaced a key; the old one signs no more",
         commands.KeyRetired: "{member} retired a key",
