@@ -31,6 +31,8 @@ from careledger.ledger.signature import SigningKey
 from careledger.ledger.state_root import verify_row
 from careledger.ledger.tlog_proof import parse_tlog_proof
 from careledger.ledger.transaction import MAX_TRANSACTION_BYTES, SignatureInvalid, WrongChain
+from careledger.node.cosigning import Cosigning
+from careledger.node.vouching import VOUCHED_FOLDER, Vouching, root_in
 from tests.consensus.world import engine, genesis_file, sign
 from tests.ledger.world import ANA, NOTES, NOW, RIVERSIDE, SetNote, Unwelcome
 
@@ -60,13 +62,26 @@ def services(solo: SoloEngine, chain: Chain) -> NodeServices:
         chain=chain.id,
         member=MemberId(RIVERSIDE),
         reader=chain.store,
-        checkpoint_key=CHECKPOINT,
+        checkpoints=_checkpoints(chain),
         receipt_keys=RECEIPTS,  # type: ignore[arg-type] # keyed by its two values
         tables={table.name: table for table in (*TABLES, NOTES)},
         clock=lambda: NOW,
         trouble=lambda: solo.trouble,
         wait_for_block=wait,
     )
+
+
+def _checkpoints(chain: Chain) -> Cosigning:
+    home = chain.store._folder.parent
+    vouching = Vouching(
+        home / VOUCHED_FOLDER,
+        chain.id,
+        MemberId(RIVERSIDE),
+        CHECKPOINT,
+        clock=lambda: NOW,
+        root_at=root_in(chain.store),
+    )
+    return Cosigning(home, vouching, chain.store, lambda: NOW)
 
 
 def note(chain: Chain, number: int, text: str = "hello") -> bytes:

@@ -34,6 +34,10 @@ _OWN = {
     "save-log": Target(
         "careledger.cli.save_log:save_log", "Save a whole log, to check it offline."
     ),
+    "audit": Target(
+        "careledger.cli.audit:audit", "Watch a node, mirror its log, shout about two histories."
+    ),
+    "trust": Target("careledger.cli.trust:trust", "Write down whom one believes about a chain."),
     "fsck": Target("careledger.cli.fsck:fsck", "Compute a node's whole ledger again and compare."),
 }
 _DEMO = "careledger.cli.demo.main"

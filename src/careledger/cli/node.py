@@ -27,3 +27,31 @@ def run(home: Path) -> None:
 
     asyncio.run(run_node(home, ready))
     click.echo("Stopped.")
+
+
+@node.command()
+@click.argument("home", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--every",
+    metavar="SECONDS",
+    type=click.IntRange(1, 86_400),
+    help="Go on, and look for what is new so often.",
+)
+def tiles(home: Path, folder: Path, every: int | None) -> None:
+    """Write the log of the node in HOME to FOLDER as static files (C2SP tlog-tiles).
+
+    The node may be running. Any web server can serve the folder, anybody can copy it, and
+    `careledger-verify FOLDER` checks it. Run again, it adds what is new.
+    """
+    import time
+
+    from careledger.node.tile_export import export_tiles
+
+    while True:
+        checkpoint, written = export_tiles(home, folder)
+        if written or not every:
+            click.echo(f"{written:,} new files; {folder} holds {checkpoint.size:,} log entries")
+        if not every:
+            return
+        time.sleep(every)

@@ -36,11 +36,12 @@ async def _save(url: str, file: Path) -> int:
     from careledger.ledger.record import digest
     from careledger.ledger.span import Span
     from careledger.verify.slice import slice_lines
+    from careledger.wallet.proofs import COSIGNED_S
 
     staged = file.with_name(file.name + ".part")
     try:
         async with RemoteNode(url) as node:
-            chain, checkpoint = digest(await node.genesis()), await node.checkpoint()
+            chain, checkpoint = digest(await node.genesis()), await node.checkpoint(wait=COSIGNED_S)
             size = parse_checkpoint(checkpoint).checkpoint.size
             rows = [row async for row in _rows(node, size)]
         span = Span(begin=0, end=size, size=size, before=(), after=())

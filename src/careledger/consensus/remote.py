@@ -116,9 +116,9 @@ class RemoteNode:
         answer = await self._find(f"/v1/transactions/{id_.hex()}/proof")
         return None if answer is None else answer.text
 
-    async def checkpoint(self) -> str:
-        """The newest checkpoint, as a signed note."""
-        return (await self._get("/v1/checkpoint")).text
+    async def checkpoint(self, *, wait: int = 0) -> str:
+        """The newest checkpoint, as a signed note; `wait` seconds for others to cosign it."""
+        return (await self._get(f"/v1/checkpoint?wait={wait}")).text
 
     async def genesis(self) -> bytes:
         """The genesis file."""

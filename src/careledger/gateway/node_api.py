@@ -16,11 +16,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from careledger.consensus.intake import Ordered
-from careledger.gateway import node_proofs
+from careledger.gateway import node_checkpoints, node_proofs, node_tiles
 from careledger.gateway.body import read_body
 from careledger.gateway.node_feed import events
 from careledger.gateway.node_proofs import receipt_json
-from careledger.gateway.node_services import NodeServices
+from careledger.gateway.node_services import NodeServices, PeerVoice
 from careledger.gateway.openapi import document
 from careledger.gateway.outcome import Refused
 from careledger.gateway.problem import inadmissible, problem, unavailable
@@ -51,7 +51,9 @@ def node_app(services: NodeServices, engine: Engine) -> Starlette:
     routes = [
         Route("/v1/transactions", api.submit, methods=["POST"]),
         Route("/v1/batch", api.submit_batch, methods=["POST"]),
+        *node_checkpoints.routes(services),
         *node_proofs.routes(services),
+        *node_tiles.routes(services),
         Route("/v1/events", events(services), methods=["GET"]),
         Route("/v1/genesis", _genesis(services), methods=["GET"]),
         Route("/v1/health", _health(services), methods=["GET"]),
@@ -156,7 +158,8 @@ def _health(services: NodeServices) -> Handler:
     async def health(request: Request) -> Response:
         with services.reader.snapshot() as committed:
             header = committed.latest()
-        trouble = services.trouble()
+        voices = services.checkpoints.voices()
+        trouble = services.trouble() or voices.fault
         age = max(0, services.clock() - header.time)
         body: dict[str, object] = {
             "status": "fail" if trouble else "pass",
@@ -166,6 +169,10 @@ def _health(services: NodeServices) -> Handler:
             "size": header.size,
             "block_age_s": age,
             "app_hash": header.app_hash.hex(),
+            "signed_size": voices.signed_size,
+            "cosigned_size": voices.cosigned_size,
+            "split_views": voices.split_views,
+            "peers": [_peer(one) for one in voices.peers],
         }
         if trouble:
             body["trouble"] = trouble
@@ -177,6 +184,12 @@ def _health(services: NodeServices) -> Handler:
         return JSONResponse(body, status_code=503 if trouble else 200)
 
     return health
+
+
+def _peer(voice: PeerVoice) -> dict[str, object]:
+    """A peer that agrees says no more."""
+    more = {"trouble": voice.trouble} if voice.trouble else {}
+    return {"url": voice.url, "size": voice.size, **more}
 
 
 async def _openapi(request: Request) -> Response:

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from careledger.consensus.intake import Ordered, ordered_at
+from careledger.gateway.node_checkpoints import believable
 from careledger.gateway.node_services import NodeServices
 from careledger.ledger import receipt as cose_receipt
 from careledger.ledger.checkpoint import origin_of, signer_name
@@ -44,7 +45,6 @@ def routes(services: NodeServices) -> list[Route]:
         route("/v1/transactions/{id}/receipt", _receipt),
         route("/v1/transactions/{id}/receipt.cose", _receipt_cose),
         route("/v1/transactions/{id}/proof", _tlog_proof),
-        route("/v1/checkpoint", _checkpoint),
         route("/v1/log/inclusion", _inclusion),
         route("/v1/log/consistency", _consistency),
         route("/v1/log/entries", _entries),
@@ -122,6 +122,7 @@ def _receipt_cose(services: NodeServices, request: Request, committed: Snapshot)
     if key is None:
         raise HTTPException(400, f"alg is one of {', '.join(services.receipt_keys)}")
     path = inclusion_proof(index, header.size, committed.subtree)
+    services.checkpoint(header)  # a receipt says no less: no root that the node may not vouch for
     data = cose_receipt.issue_inclusion(
         key,
         signer_name(origin_of(services.chain), services.member),
@@ -134,18 +135,15 @@ def _receipt_cose(services: NodeServices, request: Request, committed: Snapshot)
 
 
 def _tlog_proof(services: NodeServices, request: Request, committed: Snapshot) -> Response:
-    index, header = _index(request, committed), committed.latest()
+    index = _index(request, committed)
+    checkpoint = believable(services, index)
     proof = TlogProof(
         extra=committed.entries(index, index + 1)[0],
         index=index,
-        path=inclusion_proof(index, header.size, committed.subtree),
-        checkpoint=services.checkpoint(header),
+        path=inclusion_proof(index, checkpoint.checkpoint.size, committed.subtree),
+        checkpoint=checkpoint,
     )
     return PlainTextResponse(proof.format())
-
-
-def _checkpoint(services: NodeServices, request: Request, committed: Snapshot) -> Response:
-    return PlainTextResponse(services.checkpoint(committed.latest()).format())
 
 
 def _inclusion(services: NodeServices, request: Request, committed: Snapshot) -> Response:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from careledger.ledger.checkpoint import Checkpoint, SignedCheckpoint, origin_of, sign_checkpoint
+from careledger.ledger.checkpoint import SignedCheckpoint
 from careledger.ledger.genesis import Activation
 from careledger.ledger.record import Digest, Instant, MemberId
 from careledger.ledger.signature import Algorithm, SigningKey
@@ -21,6 +21,67 @@ class Committed(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PeerVoice:
+    """Another node, as far as its checkpoints were seen."""
+
+    url: str
+    size: int
+    """The largest log of it that agreed with this node's."""
+    trouble: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voices:
+    """Who vouches for this node's log, for health, metrics and logs."""
+
+    signed_size: int
+    cosigned_size: int
+    """The largest size for which `needed` members vouched."""
+    needed: int
+    peers: tuple[PeerVoice, ...]
+    split_views: int
+    """How often somebody vouched for another history; the evidence is in the node's home."""
+    fault: str | None
+    """Why this node signs nothing any more."""
+
+
+class Checkpoints(Protocol):
+    """Signed checkpoints of the node's log, its own and those that others cosigned."""
+
+    def at(self, size: int, root: Digest) -> SignedCheckpoint:
+        """The checkpoint at a size that the log has, with every signature gathered for it.
+
+        Raises:
+            Unavailable: this node may not sign it.
+        """
+        ...
+
+    def old(self, size: int) -> SignedCheckpoint | None:
+        """The same by size alone; None if the log is not that long.
+
+        Raises:
+            Unavailable: this node may not sign it.
+        """
+        ...
+
+    def cosigned(self) -> SignedCheckpoint | None:
+        """The newest that as many members signed as it takes; None if there is none yet."""
+        ...
+
+    def seen(self, member: str) -> SignedCheckpoint | None:
+        """The newest that this node has seen under the signature of `member`."""
+        ...
+
+    async def wait_cosigned(self, size: int, seconds: float) -> None:
+        """Wait at most so long until `cosigned` is of at least `size`."""
+        ...
+
+    def voices(self) -> Voices:
+        """How it stands with the others."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeServices:
     """A node's identity, its committed state, and the keys it vouches with."""
 
@@ -28,7 +89,7 @@ class NodeServices:
     chain: Digest
     member: MemberId
     reader: Committed
-    checkpoint_key: SigningKey
+    checkpoints: Checkpoints
     receipt_keys: Mapping[Algorithm, SigningKey]
     tables: Mapping[str, Table[Any]]  # Any: tables of every row type
     clock: Callable[[], Instant]
@@ -39,8 +100,5 @@ class NodeServices:
     """What the network is about to run and this node lacks."""
 
     def checkpoint(self, header: Header) -> SignedCheckpoint:
-        """The checkpoint at `header`, signed by this node as log and as cosigner."""
-        checkpoint = Checkpoint(
-            origin=origin_of(self.chain), size=header.size, root=Digest(header.log_root)
-        )
-        return sign_checkpoint(checkpoint, self.member, self.checkpoint_key, self.clock())
+        """The checkpoint at `header`, signed by this node and by whoever else was heard."""
+        return self.checkpoints.at(header.size, Digest(header.log_root))

@@ -148,11 +148,37 @@ def _transactions() -> Json:
     }
 
 
+def _checkpoints() -> Json:
+    """What auditors and other nodes ask for."""
+    note = _bytes("signed note", "text/plain")
+    tile: Json = {"name": "path", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {
+        "/checkpoint": _get("The newest checkpoint that enough members signed (C2SP)", note),
+        "/tile/{path}": _get(
+            "A tile or an entry bundle (C2SP tlog-tiles): `<L>/<N>[.p/<W>]`, `entries/<N>[.p/<W>]`",
+            _bytes("hashes or entries", "application/octet-stream"),
+            tile,
+            missing=True,
+        ),
+        "/v1/checkpoint": _get(
+            "The newest checkpoint, or that of a size, with every signature gathered for it",
+            note,
+            _query("size", _SAFE),
+            _query("wait", {"type": "integer", "minimum": 0, "maximum": 10}),
+            missing=True,
+        ),
+        "/v1/checkpoint/seen": _get(
+            "The newest checkpoint that this node has seen of a member",
+            note,
+            _query("member", {"type": "string"}),
+            missing=True,
+        ),
+    }
+
+
 def _log() -> Json:
     return {
-        "/v1/checkpoint": _get(
-            "The newest checkpoint, a C2SP signed note", _bytes("signed note", "text/plain")
-        ),
+        **_checkpoints(),
         "/v1/log/inclusion": _get(
             "Inclusion proof of a log entry (RFC 9162 2.1.3)",
             _json("the path", _object(index=COUNT, size=COUNT, path=PATH)),
@@ -181,6 +207,12 @@ def _rest() -> Json:
     table: Json = {"name": "table", "in": "path", "required": True, "schema": {"type": "string"}}
     key = _query("key", {"type": "array", "items": {"type": "string"}}, required=True)
     health = _object(status={"enum": ["pass", "fail"]}, chain=HEX_32, height=COUNT, size=COUNT)
+    health["properties"] |= {
+        "signed_size": {**COUNT, "description": "largest log that this node signed"},
+        "cosigned_size": {**COUNT, "description": "largest log that enough members signed"},
+        "split_views": {**COUNT, "description": "how often another history was met"},
+        "peers": {"type": "array", "description": "url, size, and trouble where there is any"},
+    }
     feed = _object(events={"type": "array"}, next=COUNT, size=COUNT)
     wait: Json = {"type": "integer", "minimum": 0, "maximum": 30}
     limit: Json = {"type": "integer", "minimum": 1, "maximum": 1_000}

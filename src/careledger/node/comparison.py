@@ -12,11 +12,11 @@ from careledger.ledger.errors import CorruptStore
 from careledger.ledger.genesis import Installed
 from careledger.ledger.record import digest, encode
 from careledger.ledger.state import View
+from careledger.ledger.tile import TILE_BYTES, WIDTH
 from careledger.ledger.transaction import VerifiedTransaction
 from careledger.ledger.transition import Header
 from careledger.node.evidence import Found, check_one, find_blocks
 from careledger.node.replay import Computed, Replay
-from careledger.store import tiles
 from careledger.store.layout import (
     FORMAT,
     FORMAT_KEY,
@@ -131,7 +131,7 @@ class Comparison:
             self._expect(header, "receipts", number_key(header.size - 1), encode(closed.witnessed))
             self._witnessed += 1
         for level, number, tile in computed.tiles:
-            if len(tile) == tiles.TILE_BYTES:
+            if len(tile) == TILE_BYTES:
                 self._expect(header, "tiles", tile_key(level, number), tile)
         self.height = header.height
         self.transactions += len(computed.receipts)
@@ -150,8 +150,8 @@ class Comparison:
             self._expect(replay.header, "tiles", tile_key(level, number), tile)
         count, row = 0, replay.header.size
         while row:
-            count += -(-row // tiles.WIDTH)
-            row //= tiles.WIDTH
+            count += -(-row // WIDTH)
+            row //= WIDTH
         self._count("tiles", count)
 
     def _counts(self, size: int) -> None:

@@ -33,6 +33,8 @@ class NodeConfig(Record):
     port: Port = 7400
     workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 1
     """Processes that check signatures; 0 checks them in a thread."""
+    cosigners: tuple[str, ...] = ()
+    """URLs of the other members' nodes, whose signatures on checkpoints are gathered."""
 
 
 class GatewayConfig(Record):

@@ -27,7 +27,9 @@ from careledger.ledger.membership import TABLES
 from careledger.ledger.record import Instant, MemberId, digest
 from careledger.ledger.state import Table
 from careledger.node.config import NodeConfig, load_node
+from careledger.node.cosigning import Cosigning, open_cosigning
 from careledger.node.doors import Tls
+from careledger.node.gathering import Gathering
 from careledger.store.store import Store
 from careledger.vault.keyfile import load_signing_key
 
@@ -71,13 +73,17 @@ async def open_node(
             owned.callback(workers.close)
         chain = Chain(store, chain_id, genesis, installed())
         engine = SoloEngine(chain, clock=clock, workers=workers)
-        services = _services(home, config, genesis_file, chain, engine)
+        cosigning = open_cosigning(home, config, store, chain_id, clock)
+        services = _services(home, config, genesis_file, chain, engine, cosigning)
+        gathering = Gathering(cosigning, config.cosigners, services.wait_for_block)
         await engine.start()
+        gathering.start()
         try:
             yield RunningNode(
                 engine=engine, store=store, services=services, app=node_app(services, engine)
             )
         finally:
+            await gathering.close()
             await engine.close()
 
 
@@ -87,6 +93,7 @@ def _services(
     genesis_file: bytes,
     chain: Chain,
     engine: SoloEngine,
+    cosigning: Cosigning,
 ) -> NodeServices:
     """What the node API answers from; the clock is the engine's."""
     keys = [load_signing_key(home / path) for path in config.receipt_keys]
@@ -95,7 +102,7 @@ def _services(
         chain=digest(genesis_file),
         member=MemberId(config.member),
         reader=chain.store,
-        checkpoint_key=load_signing_key(home / config.checkpoint_key),
+        checkpoints=cosigning,
         receipt_keys={key.algorithm: key for key in keys},
         tables=_tables(installed()),
         clock=engine.clock,

@@ -4,19 +4,13 @@ A tile of level n holds, concatenated, the roots of 256 subtrees of height 8n (C
 last tile of a level may be partial: it is written again with each block until it is full.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from careledger.ledger.errors import CorruptStore
-from careledger.ledger.merkle import Frontier, cover, node_hash
+from careledger.ledger import tile as layout
+from careledger.ledger.errors import CorruptStore, ProofError
+from careledger.ledger.merkle import HASH_BYTES, Frontier, cover
 from careledger.ledger.record import Digest
-
-HEIGHT = 8
-WIDTH = 1 << HEIGHT
-HASH_BYTES = 32
-TILE_BYTES = WIDTH * HASH_BYTES
-
-ReadTile = Callable[[int, int], bytes]
-"""(level, number) -> the tile's bytes, b"" if there is none."""
+from careledger.ledger.tile import TILE_BYTES, WIDTH, ReadTile, tile_root
 
 Tile = tuple[int, int, bytes]
 """Level, number, bytes."""
@@ -33,7 +27,7 @@ def grow(read_tile: ReadTile, size: int, leaves: Sequence[bytes]) -> Iterator[Ti
             tile = row[at : at + TILE_BYTES]
             yield level, number + at // TILE_BYTES, tile
             if len(tile) == TILE_BYTES:
-                completed.append(_root(tile))
+                completed.append(tile_root(tile))
         level, begin, row = level + 1, begin // WIDTH, b"".join(completed)
 
 
@@ -50,13 +44,10 @@ def subtree(read_tile: ReadTile, level: int, index: int) -> Digest:
     Raises:
         CorruptStore: the log has no such subtree.
     """
-    tile_level, height = divmod(level, HEIGHT)
-    number, within = divmod(index << height, WIDTH)
-    end = (within + (1 << height)) * HASH_BYTES
-    tile = read_tile(tile_level, number)
-    if len(tile) < end:
-        raise CorruptStore("a subtree of the log", (level, index), len(tile) // HASH_BYTES)
-    return _root(tile[within * HASH_BYTES : end])
+    try:
+        return layout.subtree(read_tile, level, index)
+    except ProofError as error:
+        raise CorruptStore("a subtree of the log", (level, index), error.actual) from error
 
 
 def frontier(read_tile: ReadTile, size: int) -> Frontier:
@@ -64,11 +55,3 @@ def frontier(read_tile: ReadTile, size: int) -> Frontier:
     return Frontier(
         size, tuple(subtree(read_tile, level, index) for level, index in cover(0, size))
     )
-
-
-def _root(hashes: bytes) -> Digest:
-    """Root of the perfect tree over concatenated hashes."""
-    row = [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
-    while len(row) > 1:
-        row = [node_hash(left, right) for left, right in zip(row[::2], row[1::2], strict=True)]
-    return Digest(row[0])

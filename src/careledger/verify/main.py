@@ -25,6 +25,7 @@ from careledger.verify.format import (
     recognise,
 )
 from careledger.verify.light import check_light
+from careledger.verify.mirror import check_mirror
 from careledger.verify.record import check_record
 from careledger.verify.row import check_row
 from careledger.verify.scanned import parse_scanned
@@ -37,10 +38,11 @@ USAGE = 64
 """Exit status when the command itself was wrong (BSD sysexits)."""
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE_OR_FOLDER = click.Path(exists=True, path_type=Path)
 
 
 @click.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=_FILE_OR_FOLDER)
 @click.option(
     "--trust",
     "trust_files",
@@ -63,6 +65,9 @@ def command(
     file: Path, trust_files: tuple[Path, ...], light_files: tuple[Path, ...], about: str | None
 ) -> Verdict:
     """Check FILE: a receipt, a consent, a record, a row, a log slice, an export, a light proof.
+
+    FILE may also be a folder: a mirror of a log, as `careledger audit` and `careledger node tiles`
+    keep one.
 
     Exit status: 0 verified; 1 it fails; 2 it agrees with itself, but no trust file says whom to
     believe; 64 wrong usage.
@@ -104,6 +109,9 @@ def check_file(path: Path, trusts: list[Believed], about: str | None) -> Steps[N
     Raises:
         LedgerError: a step failed, or the file is none that this program knows.
     """
+    if path.is_dir():
+        yield from check_mirror(path, trusts, about)
+        return
     with path.open("rb") as file:
         kind = recognise(file.read(64))
         file.seek(0)

@@ -29,6 +29,7 @@ from careledger.ledger.state import View
 from careledger.ledger.transition import Receipt
 from careledger.verify.trust import Trust
 from careledger.wallet.ledger_copy import LedgerCopy
+from careledger.wallet.proofs import COSIGNED_S
 
 CHUNK = 1_000
 """Log entries in one request: as many as a node gives."""
@@ -43,7 +44,7 @@ async def follow(node: RemoteNode, copy: LedgerCopy, trust: Trust | None) -> str
         MissingVersion: the network runs a version of an application that this wallet lacks.
         Unavailable: the node did not answer.
     """
-    text = await node.checkpoint()
+    text = await node.checkpoint(wait=COSIGNED_S if trust and trust.threshold > 1 else 0)
     signed = parse_checkpoint(text)
     target = signed.checkpoint
     if target.size < copy.size:

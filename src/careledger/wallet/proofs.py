@@ -12,6 +12,9 @@ from careledger.ledger.signature import Algorithm
 from careledger.verify.format import ReceiptFile, RowFile
 from careledger.wallet.errors import NoConsent
 
+COSIGNED_S = 3
+"""How long what is to be taken along may wait for more than one member's signature."""
+
 _ALGORITHMS: tuple[Algorithm, ...] = ("EdDSA", "ES256")
 
 
@@ -28,7 +31,7 @@ class Known:
 
 async def known_by_node(node: RemoteNode) -> Known:
     """The log as the node has it now: nothing but its own checkpoint is compared with."""
-    text = await node.checkpoint()
+    text = await node.checkpoint(wait=COSIGNED_S)
     checkpoint = parse_checkpoint(text).checkpoint
     return Known(
         node=node,
@@ -96,6 +99,10 @@ async def row_file(log: Known, table: str, *key: str) -> RowFile:
     entry = None if proved.entry is None else decode_entry(proved.entry)
     if not isinstance(entry, BlockEntry):
         raise NoConsent("no block has proved anything yet")
+    # Enough members sign a checkpoint a moment after its block: prove the block under such a one.
+    text = await log.node.checkpoint(wait=COSIGNED_S)
+    size = parse_checkpoint(text).checkpoint.size
+    path = proved.path if size <= proved.index else await log.node.inclusion(proved.index, size)
     return RowFile(
         chain=log.chain,
         key=proved.key,
@@ -103,6 +110,6 @@ async def row_file(log: Known, table: str, *key: str) -> RowFile:
         proof=proved.proof,
         block=entry,
         index=proved.index,
-        path=proved.path,
-        checkpoint=proved.checkpoint,
+        path=path,
+        checkpoint=proved.checkpoint if size <= proved.index else text,
     )

@@ -1,0 +1,131 @@
+"""Nodes gather one another's signatures, keep evidence of another history, and verify end to end."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import msgspec
+from click.testing import CliRunner
+
+from careledger.cli.main import main
+from careledger.ledger.checkpoint import parse_checkpoint, verify_checkpoint
+from careledger.node.split import SplitView
+from careledger.verify.trust import parse_trust
+from tests.node.consortium import Consortium, Node, root_of
+
+
+def eventually(what: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.02)
+
+
+def note(node: Node, path: str = "/v1/checkpoint") -> str:
+    answer = httpx2.get(node.url + path)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def signers(text: str) -> set[str]:
+    return {one.name.rpartition("/")[2] for one in parse_checkpoint(text).signatures} - {
+        parse_checkpoint(text).checkpoint.origin.rpartition("/")[2]
+    }
+
+
+def shared(folder: Path, entries: int = 5) -> Consortium:
+    """Four members whose nodes hold one history."""
+    consortium = Consortium(folder)
+    first = consortium.members[0]
+    with consortium.running(first) as [node]:
+        consortium.write(node.url, entries)
+    consortium.share(first)
+    for member in consortium.members:  # what the first one signed alone is its own affair
+        assert member == first or not (consortium.home(member) / "vouched").exists()
+    consortium.meet()
+    return consortium
+
+
+def test_three_of_four_vouch_and_the_verifier_believes_it(tmp_path: Path) -> None:
+    consortium = shared(tmp_path / "net")
+    with consortium.running() as nodes:
+        policy = consortium.trusting(3)
+        for node in nodes:
+            eventually(lambda node=node: len(signers(note(node))) == 4)  # type: ignore[misc]
+            signed = parse_checkpoint(note(node))
+            verified = verify_checkpoint(signed, policy.origin, policy.policy())
+            assert (verified.size, verified.root) == root_of(node)
+        health = httpx2.get(nodes[0].url + "/v1/health").json()
+        assert health["cosigned_size"] == health["size"] == health["signed_size"]
+        assert [one["size"] for one in health["peers"]] == [health["size"]] * 3
+        assert all("trouble" not in one for one in health["peers"])
+        file = tmp_path / "checkpoint.txt"
+        file.write_text(note(nodes[1], "/checkpoint"))
+    run = CliRunner().invoke(main, ["verify", str(file), "--trust", str(consortium.trust(3))])
+    assert run.exit_code == 0, run.output
+    assert "your trust file asks for 3 of 4" in run.output
+
+
+def test_one_signature_is_not_enough_for_three_of_four(tmp_path: Path) -> None:
+    consortium = Consortium(tmp_path / "net")
+    with consortium.running("clinic") as [node]:
+        consortium.write(node.url)
+        file = tmp_path / "checkpoint.txt"
+        file.write_text(note(node))
+    run = CliRunner().invoke(main, ["verify", str(file), "--trust", str(consortium.trust(3))])
+    assert run.exit_code == 1
+    assert "Too few members signed the checkpoint" in run.output
+
+
+def test_a_receipt_is_proved_under_a_checkpoint_that_enough_have_signed(tmp_path: Path) -> None:
+    consortium = shared(tmp_path / "net")
+    with consortium.running() as nodes:
+        trust = str(consortium.trust(3))
+        with nodes[2].running.store.snapshot() as committed:
+            receipt = committed.receipt_at(1)
+        assert receipt is not None
+        out = tmp_path / "receipt"
+        run = CliRunner().invoke(
+            main, ["receipt", receipt.id.hex(), "--node", nodes[2].url, "--out", str(out)]
+        )
+        assert run.exit_code == 0, run.output
+        run = CliRunner().invoke(main, ["verify", str(out), "--trust", trust])
+        assert run.exit_code == 0, run.output
+
+
+def test_an_older_size_is_signed_as_log_only(tmp_path: Path) -> None:
+    """A cosignature says that nothing newer had been seen (C2SP tlog-cosignature)."""
+    consortium = Consortium(tmp_path / "net", ("hospital",))
+    with consortium.running() as [node]:
+        consortium.write(node.url, 3)
+        newest = parse_checkpoint(note(node)).checkpoint
+        old = parse_checkpoint(note(node, "/v1/checkpoint?size=2"))
+        assert (old.checkpoint.size, signers(old.format())) == (2, set())
+        assert httpx2.get(f"{node.url}/v1/checkpoint?size={newest.size + 1}").status_code == 404
+        assert httpx2.get(f"{node.url}/v1/checkpoint?size=0").status_code == 404
+        assert httpx2.get(f"{node.url}/v1/checkpoint?size=x").status_code == 400
+
+
+def test_another_history_is_kept_as_evidence_and_told(tmp_path: Path) -> None:
+    consortium = shared(tmp_path / "net")
+    with consortium.running("clinic", "pharmacy") as [clinic, pharmacy]:
+        consortium.write(clinic.url)
+        consortium.write(pharmacy.url)  # of another nonce, so another entry in its place
+        assert root_of(clinic)[0] == root_of(pharmacy)[0]
+        evidence = consortium.home("clinic") / "evidence"
+        eventually(lambda: any(evidence.glob("split-*.json")))
+        eventually(lambda: httpx2.get(clinic.url + "/v1/health").json()["split_views"] > 0)
+        health = httpx2.get(clinic.url + "/v1/health").json()
+        assert "it vouches for another history" in json.dumps(health["peers"])
+        assert len(signers(note(clinic))) == 1
+    kept = msgspec.json.decode(next(evidence.glob("split-*.json")).read_bytes(), type=SplitView)
+    assert (kept.member, kept.same_signer) == ("pharmacy", False)
+    trust = parse_trust(consortium.trust(1).read_bytes())
+    roots = set()
+    for text in (kept.first, kept.second):
+        signed = verify_checkpoint(parse_checkpoint(text), trust.origin, trust.policy())
+        roots.add((signed.size, signed.root))
+    assert len(roots) == 2
+    assert len({size for size, _ in roots}) == 1
