@@ -17,6 +17,7 @@ from careledger.ledger.record import digest, encode
 from careledger.ledger.signature import key_id
 from careledger.ledger.span import span_proof
 from careledger.ledger.tendermint import header_hash, validators_hash, vote_bytes
+from careledger.ledger.tile import ENTRIES, Place, encode_bundle, place_at
 from careledger.ledger.tlog_proof import TlogProof
 from careledger.verify.export import write_export
 from careledger.verify.slice import slice_lines
@@ -62,6 +63,25 @@ def log() -> Vector:
         "inclusion of entry 1": hexes(LOG.path(COMMITTED)),
         "consistency of 3 with 7": hexes(consistency_proof(3, LOG.size, LOG.subtree)),
         "span of entries 2 to 4": encode(span_proof(2, 5, LOG.size, LOG.subtree)).hex(),
+    }
+
+
+def tiles() -> Vector:
+    hashes, entries = place_at(0, 0, LOG.size), place_at(ENTRIES, 0, LOG.size)
+    assert hashes is not None
+    assert entries is not None
+    return {
+        "size of the log": LOG.size,
+        "path of its hashes": hashes.path(),
+        "tile there": b"".join(LOG.leaves).hex(),
+        "path of its entries": entries.path(),
+        "bundle there": encode_bundle(LOG.entries).hex(),
+        "paths of the last tiles of a log of 70,000": [
+            place.path()
+            for level, number in ((ENTRIES, 273), (0, 273), (1, 1), (2, 0))
+            if (place := place_at(level, number, 70_000))
+        ],
+        "path of tile 1234067 of level 0": Place(0, 1234067).path(),
     }
 
 
@@ -166,6 +186,7 @@ ALL = {
     "block": core.block,
     "validators": core.validators,
     "log": log,
+    "tiles": tiles,
     "checkpoint": checkpoint,
     "receipt": receipt,
     "record-commitment": record_commitment,

@@ -146,14 +146,14 @@ class Consortium:
         async def serve() -> None:
             async with AsyncExitStack() as owned:
                 for member in members or self.members:
-                    started.append(await self._start(member, owned))
+                    started.append(await self._start(member, owned))  # noqa: PERF401 - as they start
                 ready.set()
                 await stop.wait()
 
         def run() -> None:
             try:
                 loop.run_until_complete(serve())
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - the test's thread raises it
                 failed.append(error)
                 ready.set()
             finally:
@@ -191,7 +191,7 @@ class Consortium:
             await serving
 
         owned.push_async_callback(end)
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         return Node(member, f"http://127.0.0.1:{config.port}", node)
 

@@ -175,7 +175,7 @@ def test_the_auditor_signs_its_own_copy(
     verify_checkpoint(signed, origin, SignedByOneOf((theirs,)))
 
 
-# --- those that show two histories ----------------------------------------------------------------
+# --- those that show two histories ------------------------------------------------------------
 
 
 def split(consortium: Consortium, more: int = 1) -> None:
@@ -353,7 +353,7 @@ def test_a_full_tile_stands_in_for_a_partial_one_that_is_gone(
     assert result.exit_code == 0, result.output
 
 
-# --- whom to believe ----------------------------------------------------------------------------------
+# --- whom to believe --------------------------------------------------------------------------
 
 
 def test_without_trust_it_stays_open(
@@ -401,7 +401,7 @@ def test_nobody_answers(tmp_path: Path) -> None:
     assert (result.exit_code, "no answer from http://127.0.0.1:9" in result.output) == (1, True)
 
 
-# --- following ----------------------------------------------------------------------------------------
+# --- following --------------------------------------------------------------------------------
 
 
 def test_following_sees_new_entries_and_ends_with_ctrl_c(

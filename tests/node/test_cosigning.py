@@ -1,4 +1,4 @@
-"""Nodes gather one another's signatures, keep evidence of another history, and verify end to end."""
+"""Nodes gather one another's signatures; a verifier asks for 3 of 4; other histories are kept."""
 
 import json
 import time

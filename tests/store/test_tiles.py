@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from careledger.ledger.errors import CorruptStore
 from careledger.ledger.merkle import Frontier, leaf_hash, root
-from careledger.store.tiles import TILE_BYTES, WIDTH, frontier, grow, subtree
+from careledger.ledger.tile import TILE_BYTES, WIDTH
+from careledger.store.tiles import frontier, grow, subtree
 
 LEAVES = [leaf_hash(b"entry %d" % number) for number in range(3 * WIDTH * WIDTH // 100)]
 

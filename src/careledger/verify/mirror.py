@@ -16,7 +16,7 @@ from careledger.ledger.tile import ENTRIES, WIDTH, Place, ProvedTiles, decode_bu
 from careledger.verify.checkpoint import check_checkpoint
 from careledger.verify.order import LogOrder
 from careledger.verify.step import Step, Steps, plural
-from careledger.verify.trust import Trust
+from careledger.verify.trust import Believed
 
 CHECKPOINT_FILE, EVIDENCE_FOLDER = "checkpoint", "evidence"
 
@@ -24,7 +24,7 @@ _ORIGIN = re.compile(r"careledger/([0-9a-f]{64})")
 _TOLD = 5
 
 
-def check_mirror(folder: Path, trusts: Sequence[Trust], about: str | None = None) -> Steps[None]:
+def check_mirror(folder: Path, trusts: Sequence[Believed], about: str | None = None) -> Steps[None]:
     """Check that the mirror holds every entry of its checkpoint, unaltered and in order.
 
     Raises:
