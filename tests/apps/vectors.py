@@ -1,5 +1,6 @@
 """The vectors of identity and disclosure: what is signed to be known, to ask and to answer."""
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -15,6 +16,7 @@ from careledger.ledger.possession import new_key, possession_message, thumbprint
 from careledger.ledger.record import AccountId, MemberId, digest, encode
 from careledger.ledger.signature import SigningKey, key_id
 from careledger.ledger.statement import Claims, parse_statement
+from careledger.mechanisms.offline import NONE_BEFORE, OfflineEntry, sign_offline
 from careledger.mechanisms.request import CONTENT_TYPE, AccessRequest, sign_request
 
 CHAIN = digest(b"example genesis file")
@@ -98,6 +100,18 @@ def disclosure() -> dict[str, object]:
         request=parse_statement(signed, CONTENT_TYPE).id,
         at=TIME,
     )
+    entry = OfflineEntry(
+        custodian=MERCY,
+        number=1,
+        previous=NONE_BEFORE,
+        account=ANA,
+        request=event.request,
+        emergency=digest(b"emergency statement"),
+        manifest=command.manifest,
+        at=TIME,
+        height=7,
+    )
+    by_mercy = msgspec.structs.replace(claims, issuer=MERCY, subject="offline")
     return {
         "chain": CHAIN.hex(),
         "seed of Dr Cho's key": KEY.seed.hex(),
@@ -106,5 +120,7 @@ def disclosure() -> dict[str, object]:
         "request id": event.request.hex(),
         "disclosure command": encode(command).hex(),
         "disclosed event": encode(event).hex(),
+        "offline entry": encode(entry).hex(),
+        "signed offline entry, by Dr Cho's key": sign_offline(KEY, by_mercy, entry).hex(),
         "commitment command": encode(CommitRecords(root=digest(b"root"), size=3)).hex(),
     }

@@ -350,8 +350,8 @@ def test_a_resource_left_out_of_the_answer_shows_in_the_manifest(
 ) -> None:
     async def story(world: World) -> None:
         await world.grant()
-        whole = answer._released
-        monkeypatch.setattr(answer, "_released", lambda *given: whole(*given)[:-2])
+        whole = release.parts_of
+        monkeypatch.setattr(answer, "parts_of", lambda *given: whole(*given)[:-2])
         with pytest.raises(NotVerified):
             await read(world)
 

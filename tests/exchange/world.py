@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,7 @@ class World:
     def __init__(self, folder: Path, engine: SoloEngine, chain: Chain) -> None:
         self.folder, self.engine, self.chain = folder, engine, chain
         self.offset = 0
+        self.is_stopped = False
         self.exchanges: dict[str, Exchange] = {}
         self.letters: list[tuple[str, bytes, bytes]] = []
         self.tamper: Callable[[bytes], bytes] = lambda answer: answer
@@ -149,6 +151,22 @@ class World:
         """Turn the clock, and let a block carry the new time."""
         self.offset += seconds
         await self.submit(HILLTOP, "governance", SetEndpoint(gateway=None))
+
+    async def stop_the_network(self, seconds: int = 60) -> None:
+        """No block is made any more, for so long already."""
+        self.is_stopped = True
+        await self.engine.close()
+        self.offset += seconds
+
+    async def go_on(self) -> None:
+        """The network decides again."""
+        self.engine = SoloEngine(self.chain, clock=self.clock)
+        await self.engine.start()
+        self.is_stopped = False
+
+    async def close(self) -> None:
+        """End whichever engine runs."""
+        await self.engine.close()
 
     def view(self) -> Any:
         return self.chain.store.snapshot()
@@ -242,6 +260,18 @@ class World:
             public = sealing_key_of(View(committed), MemberId(member))
         sealed = seal(public, self.id, TERMS, MemberId(member), encode(signed))
         return await self.transport(f"http://{member}.test/mailbox", sealed)
+
+
+@dataclass(frozen=True)
+class Door:
+    """The ledger as the gateways reach it: whichever engine runs now."""
+
+    world: World
+
+    async def submit(self, raw: bytes) -> Ordered:
+        if self.world.is_stopped:
+            raise Unavailable("no node answers")
+        return await self.world.engine.submit(raw)
 
 
 def bundle(*resources: dict[str, Any], type_: str = "transaction", **request: Any) -> bytes:
@@ -356,7 +386,7 @@ async def gateway(
             keystore=keystore,
             vault=vault,
             committed=world.chain.store,
-            ledger=world.engine,
+            ledger=Door(world),
             clock=world.clock,
         )
         exchange = Exchange(organisation, folder, world.transport, upstream=upstream, shadow=shadow)
@@ -377,6 +407,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
         engine, tip = await stack.enter_async_context(chain(folder / "chain", clock))
         here = World(folder, engine, tip)
         offset.append(here)
+        stack.push_async_callback(here.close)
         for member in (RIVERSIDE, LAKEVIEW):
             await stack.enter_async_context(gateway(here, member))
         await asyncio.gather(

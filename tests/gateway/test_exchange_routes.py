@@ -66,7 +66,10 @@ def test_health_tells_whether_it_can_decide(tmp_path: Path) -> None:
         stale = await client.get("/fhir/Observation/o1", headers=finn)
         assert (stale.status_code, stale.json()["issue"][0]["code"]) == (503, "transient")
         sign_in = await world.sign_in(LAKEVIEW, world.assertion(DR_CHO, LAKEVIEW))
-        assert sign_in.status_code == 503
+        assert sign_in.status_code == 200  # which permits nothing: each use looks again
+        token = {"authorization": f"Bearer {sign_in.json()['access_token']}"}
+        unknown = await world.at_lakeview.get("/fhir/Observation/o1", headers=token)
+        assert unknown.status_code == 503
         await world.submit(HILLTOP, "governance", _nothing())
         assert (await client.get("/fhir/Observation/o1", headers=finn)).status_code == 200
 

@@ -171,3 +171,37 @@ def test_an_emergency_needs_a_practitioners_signature(tmp_path: Path) -> None:
             assert refused.status_code == 400, bad
 
     tell(tmp_path, story)
+
+
+def test_without_a_quorum_every_door_says_so_and_an_emergency_goes_on(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await world.grant()
+        client, cho = world.at_lakeview, await world.dr_cho()
+        await world.stop_the_network()
+        for path in (f"{HERS}/Observation", "/fhir/Observation/o1", "/fhir/Patient"):
+            refused = await client.get(path, headers=cho)
+            assert refused.status_code == 503, path
+            assert refused.headers["retry-after"]
+            said = refused.json()["issue"][0]
+            assert said["code"] == "transient"
+            assert "the network does not decide now" in said["diagnostics"]
+        token = await world.token(  # signing in permits nothing by itself
+            DR_CHO, LAKEVIEW, b2b={"purpose_of_use": ["ETREAT"], "subject_role": "clinician"}
+        )
+        assert (await client.get("/fhir/Patient", headers=token)).status_code == 503
+        said = Emergency(
+            custodian=RIVERSIDE, account=ANA, reason="unconscious", until=world.clock() + 3_600
+        )
+        statement = sign_emergency(key(DR_CHO), claims(DR_CHO, ANA, world.id, world.clock()), said)
+        header = {"emergency-statement": base64.urlsafe_b64encode(statement).rstrip(b"=").decode()}
+        answer = await client.get(f"{HERS}/Observation", headers=token | header)
+        assert answer.status_code == 200, answer.text
+        told = answer.json()["entry"][-1]["resource"]
+        assert _disclosure(told)["recorded"] is False
+        assert "before it could be recorded" in told["issue"][0]["diagnostics"]
+        health = (await world.at_riverside.get("/health")).json()
+        assert (health["status"], health["offline_waiting"]) == ("fail", 1)
+        local = await client.get("/fhir/Observation/o1", headers=token | header)
+        assert local.status_code == 503  # the header opens no other door
+
+    tell(tmp_path, story)

@@ -32,8 +32,10 @@ class Liar(Custodian):
 
     lie: Lie = staticmethod(lambda parts: parts)
 
-    async def _answer(self, ask: Ask, verified: VerifiedRequest) -> Sequence[bytes]:
-        return self.lie(list(await super()._answer(ask, verified)))
+    async def _answer(
+        self, ask: Ask, verified: VerifiedRequest, *, is_cut_off: bool
+    ) -> Sequence[bytes]:
+        return self.lie(list(await super()._answer(ask, verified, is_cut_off=is_cut_off)))
 
 
 class Road(httpx2.AsyncBaseTransport):
@@ -53,7 +55,7 @@ class Road(httpx2.AsyncBaseTransport):
 async def hilltop(world: World) -> AsyncIterator[tuple[Exchange, Road, Liar]]:
     """Hilltop's gateway, with what it holds of Ana and of Carl."""
     async with base.gateway(world, HILLTOP) as exchange:
-        liar = Liar(exchange.organisation, exchange.mailbox, exchange.journal)
+        liar = Liar(exchange.organisation, exchange.mailbox, exchange.journal, exchange.offline)
         exchange.custodian = liar
         road = Road(httpx2.ASGITransport(gateway_app(exchange, "http://hilltop.test")))
         async with httpx2.AsyncClient(transport=road, base_url="http://hilltop.test") as client:

@@ -153,7 +153,7 @@ BAD: dict[str, tuple[tuple[LightBlock, ...], str]] = {
         "not later than the header before",
     ),
     "future": (
-        (engine().block(9, time=EngineTime(seconds=NOW + 60, nanos=0)),),
+        (engine().block(9, time=EngineTime(seconds=NOW + 1_000_000, nanos=0)),),
         "from the future",
     ),
     "validators left out": (

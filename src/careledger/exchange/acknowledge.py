@@ -4,13 +4,21 @@ import logging
 from typing import Final
 
 from careledger.apps.records.commands import AcknowledgeDisclosure
-from careledger.apps.records.queries import Owed, overdue, unacknowledged
+from careledger.apps.records.queries import Owed, offline, overdue, unacknowledged
 from careledger.apps.records.refusals import AlreadyAcknowledged, NoSuchDisclosure
 from careledger.exchange.cabinet import Cabinet, Thing
 from careledger.exchange.errors import CommandRefused
 from careledger.exchange.organisation import Organisation
 from careledger.ledger.errors import LedgerError, Unavailable
-from careledger.ledger.record import Count, Hash, MemberName, Record, decode_trusted, encode
+from careledger.ledger.record import (
+    Count,
+    Hash,
+    MemberId,
+    MemberName,
+    Record,
+    decode_trusted,
+    encode,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +31,9 @@ class Due(Record):
     custodian: MemberName
     number: Count
     manifest: Hash
+    entry: bytes | None = None
+    """What was released without the ledger: the custodian's signed entry, whose `number` this is.
+    It is acknowledged under the number of the answer, once that is recorded."""
 
 
 class Acknowledgements:
@@ -60,7 +71,7 @@ class Acknowledgements:
         """Keep what is due and not sent, durably."""
         things = [
             Thing(
-                name=f"due {due.custodian} {due.number}",
+                name=f"due {due.custodian} {due.number}{' offline' if due.entry else ''}",
                 owner="",
                 about=due.custodian,
                 content=encode(due),
@@ -75,8 +86,11 @@ class Acknowledgements:
 
     async def _acknowledge(self, due: Due) -> bool:
         """Whether there is nothing left to do about it."""
+        number = self._answer(due)
+        if number is None:
+            return False
         command = AcknowledgeDisclosure(
-            custodian=due.custodian, number=due.number, manifest=due.manifest
+            custodian=due.custodian, number=number, manifest=due.manifest
         )
         try:
             await self._organisation.submit("records", command)
@@ -87,6 +101,14 @@ class Acknowledgements:
             if not settled:
                 _log.warning("an acknowledgement was not accepted: %s", type(error).__name__)
         return True
+
+    def _answer(self, due: Due) -> int | None:
+        """The number of the answer; None if it is not recorded yet."""
+        if due.entry is None:
+            return due.number
+        with self._organisation.last() as last:
+            row = offline(last.view, MemberId(due.custodian), due.number)
+        return None if row is None else row.number
 
     def outstanding(self) -> list[Owed]:
         """What the ledger says this organisation has not acknowledged, with its deadline."""

@@ -6,7 +6,8 @@ durable in the journal. A refusal stands on the ledger as well.
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 from careledger.apps.records.commands import (
     SESSION_S,
@@ -29,9 +30,10 @@ from careledger.exchange.deciding import Allowed, Decider, Forbidden
 from careledger.exchange.errors import CommandRefused
 from careledger.exchange.journal import Journal, Read
 from careledger.exchange.mailbox import Mailbox
+from careledger.exchange.offline import Offline
 from careledger.exchange.organisation import Moment, Organisation, events_of
 from careledger.exchange.patience import Patience
-from careledger.exchange.release import Sourced, Unopened, sourced
+from careledger.exchange.release import Sourced, Unopened, parts_of, sourced
 from careledger.exchange.session import Session, Sessions
 from careledger.exchange.wire import open_own, seal, sealing_key_of
 from careledger.ledger.errors import (
@@ -42,7 +44,7 @@ from careledger.ledger.errors import (
     Unavailable,
     UnknownSigner,
 )
-from careledger.ledger.record import AccountId, Instant, MemberId, Record, decode, encode
+from careledger.ledger.record import AccountId, Instant, MemberId, decode
 from careledger.ledger.transaction import OverBudget
 from careledger.mechanisms.messages import (
     ANSWER,
@@ -76,10 +78,14 @@ class Custodian:
         organisation: Organisation,
         mailbox: Mailbox,
         journal: Journal,
+        offline: Offline,
         bodies: Bodies | None = None,
     ) -> None:
-        """Answer by the terms in `mailbox`, noting reads in `journal`; bytes are from `bodies`."""
-        self._organisation, self._journal = organisation, journal
+        """Answer by the terms in `mailbox`, noting reads in `journal`; bytes are from `bodies`.
+
+        What is released in emergencies without the ledger is written to `offline`.
+        """
+        self._organisation, self._journal, self._offline = organisation, journal, offline
         self._bodies = bodies or InVault()
         self._decider = Decider(organisation, mailbox)
         self._sessions = Sessions()
@@ -96,11 +102,12 @@ class Custodian:
             CorruptStore: what is stored here is not what was put; nothing of it was released.
         """
         ask = decode(open_own(self._organisation, ASK, sealed, MAX_ASK_BYTES), Ask)
-        with self._organisation.now() as now:
+        is_cut_off = ask.emergency is not None and self._organisation.is_cut_off()
+        with self._organisation.last() if is_cut_off else self._organisation.now() as now:
             verified = self._verify(ask, now)
             reply_to = self._reply_key(ask, verified, now)
         try:
-            parts = await self._answer(ask, verified)
+            parts = await self._answer(ask, verified, is_cut_off=is_cut_off)
         except _Reject as rejected:
             parts = _only(rejected.answer)
         except Tampered as error:
@@ -122,18 +129,31 @@ class Custodian:
             return ask.reply_to
         return sealing_key_of(now.view, MemberId(verified.request.requester))
 
-    async def _answer(self, ask: Ask, verified: VerifiedRequest) -> Sequence[bytes]:
+    async def _answer(
+        self, ask: Ask, verified: VerifiedRequest, *, is_cut_off: bool
+    ) -> Sequence[bytes]:
         if verified.id in self._answering:
             raise _Reject(RequestAnswered)
         if not self._patience.is_left(verified.receiver, self._organisation.clock()):
             raise _Reject(OverBudget)
         self._answering.add(verified.id)
         try:
+            if is_cut_off:
+                return await self._answer_offline(ask, verified)
             if ask.session is not None:
                 return await self._answer_in_session(ask, verified, ask.session)
             return await self._answer_anew(ask, verified)
         finally:
             self._answering.discard(verified.id)
+
+    async def _answer_offline(self, ask: Ask, verified: VerifiedRequest) -> Sequence[bytes]:
+        """In an emergency without the ledger: decided by what it said last, and written down."""
+        decision, found, (time, _) = await self._decided(
+            ask, verified, look=self._organisation.last
+        )
+        if isinstance(decision, Forbidden):
+            self._patience.use(verified.receiver, time)
+        return self._offline.release(ask, verified, decision, found)
 
     # --- the first answer ----------------------------------------------------------------------
 
@@ -157,6 +177,7 @@ class Custodian:
         *,
         consent_id: bytes | None = None,
         emergency: bytes | None = None,
+        look: Callable[[], AbstractContextManager[Moment]] | None = None,
     ) -> tuple[Allowed | Forbidden, list[Sourced | Unopened], tuple[Instant, Instant]]:
         """Decide, and have the bytes; what changed since it was committed to is decided anew.
 
@@ -164,7 +185,7 @@ class Custodian:
             Unavailable: who keeps the bytes does not answer.
         """
         for _ in range(LOOKS):
-            with self._organisation.now() as now:
+            with (look or self._organisation.now)() as now:
                 self._check_fresh(verified, now)
                 decision = self._decider.decide(
                     ask, verified, now, consent_id=consent_id, emergency=emergency
@@ -233,7 +254,7 @@ class Custodian:
             seen={verified.id},
         )
         self._sessions.add(session, time)
-        return _released(self._organisation.member, session, salt, as_of, found)
+        return parts_of(session.head(self._organisation.member, salt, as_of), found)
 
     # --- follow-up reads -----------------------------------------------------------------------
 
@@ -255,7 +276,7 @@ class Custodian:
             return await self._refuse(ask, verified, decision)
         session.seen.add(verified.id)
         salt = self._note(ask, verified, found, time)
-        return _released(self._organisation.member, session, salt, as_of, found)
+        return parts_of(session.head(self._organisation.member, salt, as_of), found)
 
     def _note(
         self,
@@ -278,17 +299,5 @@ class Custodian:
         return self._journal.note(read, (ask.session or b"").hex())
 
 
-def _released(
-    custodian: MemberId,
-    session: Session,
-    salt: bytes,
-    as_of: Instant,
-    found: Sequence[Sourced | Unopened],
-) -> list[bytes]:
-    head = session.head(custodian, salt, as_of)
-    return [encode(head), *(part for one in found for part in one.parts())]
-
-
 def _only(answer: Answer) -> list[bytes]:
-    said: Record = answer
-    return [encode(said)]
+    return parts_of(answer, ())

@@ -6,8 +6,7 @@ that the refusal is on the ledger, and about nobody.
 """
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from careledger.apps.governance.queries import member
@@ -22,9 +21,11 @@ from careledger.exchange.errors import (
     UnknownReceiver,
 )
 from careledger.exchange.mailbox import Mailbox
+from careledger.exchange.offline_receiver import OfflineReceiver
 from careledger.exchange.organisation import Organisation
+from careledger.exchange.remote_records import RemoteRecords, records_of, together
 from careledger.exchange.transport import ASK_PATH, Transport
-from careledger.exchange.verification import Doubtful, VerifiedResource, Verifier
+from careledger.exchange.verification import Doubtful, Verifier
 from careledger.exchange.ways import Way, Ways
 from careledger.exchange.wire import open_own, seal, sealing_key_of
 from careledger.ledger.errors import Malformed, Unavailable
@@ -40,6 +41,7 @@ from careledger.mechanisms.messages import (
     Refused,
     Rejected,
     Released,
+    ReleasedOffline,
     asked,
     decode_answer,
     manifest,
@@ -53,21 +55,6 @@ _SESSIONS: Final = 10_000
 
 AHEAD_S: Final = 300
 """How far a custodian's newest block may be ahead of our clock."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteRecords:
-    """What one custodian released, all of it checked."""
-
-    custodian: MemberId
-    resources: tuple[VerifiedResource, ...]
-    notice: str
-    as_of: Instant
-    basis: str
-    number: int
-    """The custodian's number for the disclosure under which it was released."""
-    doubtful: tuple[Doubtful, ...] = ()
-    """What does not check; only where it was asked for so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +95,7 @@ class Requester:
         self._organisation, self._ways = organisation, Ways(organisation, mailbox)
         self._acknowledgements, self._transport = acknowledgements, transport
         self._verifier = Verifier(organisation)
+        self._offline = OfflineReceiver(organisation, acknowledgements)
         self._sessions = Bounded[tuple[object, ...], _OpenSession](_SESSIONS)
 
     async def read(
@@ -143,7 +131,7 @@ class Requester:
                 refused = refused or error
         if not answers:
             raise refused or AccessRefused(("consent",))
-        return _together(answers)
+        return together(answers)
 
     def forget_sessions(self) -> None:
         """Ask anew from now on, as after a restart."""
@@ -164,7 +152,7 @@ class Requester:
     async def _exchange(self, question: _Question, session: _OpenSession | None) -> RemoteRecords:
         custodian, query = question.custodian, question.query
         ask, request = self._signed(question, session)
-        url, sealing = self._receiver(custodian)
+        url, sealing = self._receiver(custodian, is_emergency=question.way.emergency is not None)
         sealed = seal(sealing, self._organisation.chain, ASK, custodian, encode(ask))
         answer = await self._transport(url + ASK_PATH, sealed)
         said, parts = self._opened(answer, ask)
@@ -174,6 +162,9 @@ class Requester:
                 raise AccessRefused(dimensions)
             case Rejected(code=code, text=text):
                 raise RequestRejected(code, text)
+            case ReleasedOffline():
+                checked = await self._verifier.resources(custodian, query, parts)
+                return self._offline.accept(said, question.way, request, checked)
             case Released():
                 pass
         is_ahead = said.as_of > self._organisation.clock() + AHEAD_S
@@ -184,7 +175,7 @@ class Requester:
         found, commitments = await self._verifier.resources(custodian, query, parts)
         if session is None:
             await self._accept(question, said, request, commitments)
-        return _records(said, found)
+        return records_of(said, found)
 
     async def _marked(
         self,
@@ -206,7 +197,7 @@ class Requester:
                 await self._accept(question, said, request, commitments)
             except (NotVerified, Unavailable):
                 found = [one.doubted("disclosure") for one in found]
-        return _records(said, found)
+        return records_of(said, found)
 
     def _opened(self, answer: bytes, ask: Ask) -> tuple[Answer, list[bytes]]:
         try:
@@ -259,42 +250,11 @@ class Requester:
         )
         return ask, parse_statement(signed, "application/vnd.careledger.request+cbor").id
 
-    def _receiver(self, custodian: MemberId) -> tuple[str, bytes]:
+    def _receiver(self, custodian: MemberId, *, is_emergency: bool) -> tuple[str, bytes]:
         """Where the custodian answers, and the key that asks are sealed to."""
-        with self._organisation.now() as now:
+        look = self._organisation.last if is_emergency else self._organisation.now
+        with look() as now:
             found = member(now.view, custodian)
             if found is None or found.status != "active" or found.gateway is None:
                 raise UnknownReceiver("no such member answers", actual=custodian)
             return found.gateway.rstrip("/"), sealing_key_of(now.view, custodian)
-
-
-def _records(said: Released, found: Sequence[VerifiedResource | Doubtful]) -> RemoteRecords:
-    return RemoteRecords(
-        custodian=MemberId(said.custodian),
-        resources=tuple(one for one in found if isinstance(one, VerifiedResource)),
-        notice=said.notice,
-        as_of=said.as_of,
-        basis=said.basis,
-        number=said.number,
-        doubtful=tuple(one for one in found if isinstance(one, Doubtful)),
-    )
-
-
-def _together(answers: list[RemoteRecords]) -> RemoteRecords:
-    """Answers on several grants as one: each version of a resource once."""
-    resources = {
-        (one.type, one.id, one.version): one for answer in answers for one in answer.resources
-    }
-    doubtful = {
-        (one.type, one.id, one.version): one
-        for answer in answers
-        for one in answer.doubtful
-        if one.mark == "tampered" or (one.type, one.id, one.version) not in resources
-    }
-    first = answers[0]
-    return replace(
-        first,
-        resources=tuple(resources.values()),
-        doubtful=tuple(doubtful.values()),
-        as_of=min(answer.as_of for answer in answers),
-    )

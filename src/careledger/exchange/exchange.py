@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from careledger.exchange.journal import FLUSH_READS, FLUSH_S, Journal
 from careledger.exchange.limits import UNLIMITED, Limits
 from careledger.exchange.log import Log
 from careledger.exchange.mailbox import Mailbox
+from careledger.exchange.offline import Offline, ReportsFirst
 from careledger.exchange.organisation import Organisation
 from careledger.exchange.partners import Partners
 from careledger.exchange.permits import Permits
@@ -72,9 +74,13 @@ class Exchange:
                 "journal",
                 "acknowledgements",
                 "sign-ins",
+                "offline",
                 *(("shadow",) if shadow else ()),
             )
         ]
+        self.offline = Offline(organisation, cabinets[4])
+        """What was released in emergencies while the ledger could not decide."""
+        organisation = replace(organisation, ledger=ReportsFirst(organisation.ledger, self.offline))
         self.organisation, self._cabinets = organisation, cabinets
         self.mailbox = Mailbox(organisation, cabinets[0])
         self.journal = Journal(organisation, cabinets[1])
@@ -88,7 +94,9 @@ class Exchange:
             self.upstream = UpstreamSide(organisation, folder, upstream, self._wake)
         self._bodies: Bodies = InVault() if self.upstream is None else self.upstream.bodies
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.custodian = Custodian(organisation, self.mailbox, self.journal, self._bodies)
+        self.custodian = Custodian(
+            organisation, self.mailbox, self.journal, self.offline, self._bodies
+        )
         self.requester = Requester(organisation, self.mailbox, self.acknowledgements, transport)
         self.partners = Partners(organisation, self.mailbox, self.journal, self._bodies)
         self._permits = Permits(organisation, self.mailbox)
@@ -142,6 +150,7 @@ class Exchange:
         self._tasks += [
             asyncio.create_task(self._batcher.run()),
             asyncio.create_task(self._keep_journal()),
+            asyncio.create_task(self._repeat(self.offline.report, LOOK_S)),
             asyncio.create_task(self._repeat(self.acknowledgements.send, LOOK_S)),
         ]
 

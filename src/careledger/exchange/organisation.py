@@ -27,6 +27,11 @@ from careledger.vault.vault import Vault
 STALE_S: Final = 30
 """Age of the newest block from which on nothing is decided by it."""
 
+STALE_TEXT: Final = (
+    "the network does not decide now: its newest block is {age} s old. Nothing was decided and "
+    "nothing is lost; try again. Only what a practitioner signs for as an emergency is answered."
+)
+
 SKEW_S: Final = 5
 WINDOW_S: Final = 300
 """How long before now and after now what we sign counts."""
@@ -87,10 +92,20 @@ class Organisation:
         Raises:
             Stale: the newest block is over 30 s old: a node that is cut off must not permit.
         """
+        with self.last() as last:
+            age = self.clock() - last.as_of
+            if age > STALE_S:
+                raise Stale(STALE_TEXT.format(age=age))
+            yield last
+
+    @contextmanager
+    def last(self) -> Iterator[Moment]:
+        """A look at what was committed last, however long ago; nothing may be permitted by it.
+
+        It says where others are reached, and what an emergency is held against without the ledger.
+        """
         with self.committed.snapshot() as committed:
             latest, clock = committed.latest(), self.clock()
-            if clock - latest.time > STALE_S:
-                raise Stale(f"the newest block is {clock - latest.time} s old")
             yield Moment(
                 view=View(committed),
                 committed=committed,
@@ -98,6 +113,11 @@ class Organisation:
                 height=latest.height,
                 as_of=latest.time,
             )
+
+    def is_cut_off(self) -> bool:
+        """Whether nothing can be decided now, because the newest block is too old."""
+        with self.last() as last:
+            return self.clock() - last.as_of > STALE_S
 
     def claims(self, subject: str) -> Claims:
         """Claims of a statement by this member about `subject`, good for five minutes."""

@@ -11,7 +11,7 @@ from careledger.fhir.index import Facts
 from careledger.fhir.search.graph import Node
 from careledger.fhir.search.table import ALL, IndexSet
 from careledger.ledger.commitment import Opening, RecordName, commit
-from careledger.ledger.record import AccountId, Digest, Instant, encode
+from careledger.ledger.record import AccountId, Digest, Instant, Record, encode
 from careledger.mechanisms.messages import Query, ReleasedRecord, SpoiltRecord
 from careledger.mechanisms.policy import Permit
 from careledger.vault.commitments import CommittedBatch, Leaf
@@ -162,6 +162,11 @@ def sourced(vault: Vault, found: Sequence[Opened]) -> list[Sourced]:
     """Those that the ledger has committed to; what is not in a batch yet waits for the next ask."""
     proofs = ((one, vault.opening(one)) for one in found)
     return [Sourced(one, proof[1], proof[0]) for one, proof in proofs if proof is not None]
+
+
+def parts_of(head: Record, found: Sequence[Sourced | Unopened]) -> list[bytes]:
+    """An answer as it travels: its head, then two parts for each resource."""
+    return [encode(head), *(part for one in found for part in one.parts())]
 
 
 def is_out_of_reach(permit: Permit, query: Query) -> bool:

@@ -57,14 +57,19 @@ class _Doors:
         with organisation.committed.snapshot() as committed:
             latest = committed.latest()
         age = max(0, organisation.clock() - latest.time)
+        offline = self._services.exchange.offline
+        is_well = age <= STALE_S and offline.trouble is None
         body = {
-            "status": "fail" if age > STALE_S else "pass",
+            "status": "pass" if is_well else "fail",
             "member": organisation.member,
             "chain": organisation.chain.hex(),
             "height": latest.height,
             "block_age_s": age,
+            "offline_waiting": offline.waiting,
         }
-        return JSONResponse(body, status_code=503 if age > STALE_S else 200)
+        if offline.trouble is not None:
+            body["trouble"] = offline.trouble
+        return JSONResponse(body, status_code=200 if is_well else 503)
 
 
 def _unreadable() -> Response:

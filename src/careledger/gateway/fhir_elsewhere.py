@@ -17,13 +17,13 @@ NOTICE_URL: Final = "urn:careledger:notice"
 """`fullUrl` of the entry with the notice."""
 
 
-def reader_of(request: Request, services: GatewayServices) -> Caller:
+def reader_of(request: Request, services: GatewayServices, *, is_emergency: bool = False) -> Caller:
     """Who asks: never with an account of their own, since their wallet asks for them.
 
     Raises:
         Refused: 401, 403, 406.
     """
-    caller = caller_of(request, services)
+    caller = caller_of(request, services, is_emergency=is_emergency)
     check_accept(request)
     if caller.account is not None:
         raise insufficient_scope()

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from careledger.apps.governance.queries import member
-from careledger.exchange.ask import RemoteRecords
 from careledger.exchange.errors import AccessRefused
+from careledger.exchange.remote_records import RemoteRecords
 from careledger.fhir.dates import instant_text
 from careledger.fhir.responses import Found, searchset
 from careledger.gateway.auth_caller import Caller
@@ -59,14 +59,14 @@ class _Remote:
 
     async def everything(self, request: Request) -> Response:
         """All that the custodian holds and may release."""
-        caller = reader_of(request, self._services)
+        caller = self._reader(request)
         require_elsewhere(caller, request.path_params["id"], "*", "r")
         require_bare(parameters_of(request))
         return await self._read(request, caller, Query())
 
     async def search(self, request: Request) -> Response:
         """What the custodian holds of one type; with `_id` alone, one resource."""
-        caller = reader_of(request, self._services)
+        caller = self._reader(request)
         type_ = request.path_params["type"]
         if not is_type(type_):
             return not_found()
@@ -77,6 +77,10 @@ class _Remote:
             return await self._read(request, caller, Query(type=type_, id=given[0][1]))
         require_elsewhere(caller, request.path_params["id"], type_, "s")
         return await self._read(request, caller, Query(type=type_, parameters=given))
+
+    def _reader(self, request: Request) -> Caller:
+        is_emergency = EMERGENCY_HEADER in request.headers
+        return reader_of(request, self._services, is_emergency=is_emergency)
 
     async def _read(self, request: Request, caller: Caller, query: Query) -> Response:
         custodian, local = request.path_params["custodian"], request.path_params["id"]
@@ -97,8 +101,8 @@ class _Remote:
         organisation = self._services.organisation
         if not MEMBER_ID.fullmatch(custodian) or custodian == organisation.member:
             return None
-        with organisation.now() as now:
-            found = member(now.view, MemberId(custodian))
+        with organisation.last() as last:
+            found = member(last.view, MemberId(custodian))
         return None if found is None or found.gateway is None else found.gateway + FHIR_PATH
 
 
@@ -137,6 +141,7 @@ def _notice(records: RemoteRecords) -> bytes:
         {"url": "as-of", "valueInstant": instant_text(records.as_of)},
         {"url": "basis", "valueCode": records.basis},
         {"url": "number", "valueUnsignedInt": records.number},
+        *([] if records.recorded else [{"url": "recorded", "valueBoolean": False}]),
         *sources,
     ]
     issue = {"severity": "information", "code": "incomplete", "diagnostics": records.notice}

@@ -50,6 +50,7 @@ ContentType = Literal[
     "application/vnd.careledger.emergency+cbor",
     "application/vnd.careledger.terms+cbor",
     "application/vnd.careledger.attestation+cbor",
+    "application/vnd.careledger.offline+cbor",
 ]
 
 _ISSUER, _SUBJECT, _AUDIENCE, _EXPIRES, _NOT_BEFORE, _NONCE = 1, 2, 3, 4, 5, 7

@@ -36,6 +36,9 @@ ANSWER: Final = "answer"
 NOTICE: Final = "This may be incomplete: do not infer that anything is absent."
 """Goes with every answer, complete or not: a hint of what is withheld would itself reveal it."""
 
+OFFLINE_NOTICE: Final = f"Released in an emergency, before it could be recorded. {NOTICE}"
+"""Goes with what is released while the ledger cannot decide."""
+
 MAX_PARTS: Final = 20_000
 MAX_ANSWER_BYTES: Final = 64_000_000
 MAX_ASK_BYTES: Final = 1_000_000
@@ -99,6 +102,19 @@ class Released(Record, tag="released"):
     notice: str = NOTICE
 
 
+class ReleasedOffline(Record, tag="released-offline"):
+    """Yes, in an emergency while the ledger could not decide. Parts follow as after `Released`."""
+
+    custodian: MemberName
+    entry: Signed
+    """A signed `OfflineEntry`, which the custodian has to record as soon as it can."""
+    salt: Hash
+    """Salt of the manifest."""
+    as_of: Instant
+    """Time of the newest block that the custodian had."""
+    notice: str = OFFLINE_NOTICE
+
+
 class Refused(Record, tag="refused"):
     """No, and in which dimensions; the same stands on the ledger."""
 
@@ -115,7 +131,7 @@ class Rejected(Record, tag="rejected"):
     text: Annotated[str, msgspec.Meta(max_length=200)]
 
 
-Answer = Released | Refused | Rejected
+Answer = Released | ReleasedOffline | Refused | Rejected
 
 
 class ReleasedRecord(Record):

@@ -17,6 +17,7 @@ from careledger.mechanisms.messages import (
     Refused,
     Rejected,
     Released,
+    ReleasedOffline,
     ReleasedRecord,
     SpoiltRecord,
     asked,
@@ -129,6 +130,8 @@ def _open(
             if custodian != held.member:
                 raise ProofError("the answer is another custodian's", expected=held.member)
             return said, parts
+        case ReleasedOffline():
+            raise ProofError("an emergency's answer to a patient's own request")
         case _:
             assert_never(said)
 

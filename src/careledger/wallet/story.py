@@ -20,6 +20,7 @@ from careledger.apps.records.commands import (
     Acknowledged,
     Disclosed,
     EmergencyStated,
+    OfflineRecorded,
     ReadsAnchored,
 )
 from careledger.display import sentence, show
@@ -81,7 +82,7 @@ def _tell(names: Names, application: str, event: Record) -> tuple[Kind, str]:
             return "access", _disclosed(names, event)
         case AccessRefused():
             return "refusal", _refused(names, event)
-        case ReadsAnchored() | EmergencyStated() | Acknowledged():
+        case ReadsAnchored() | EmergencyStated() | OfflineRecorded() | Acknowledged():
             return _around(names, event)
         case ConsentGranted() | ConsentDenied() | ConsentRevoked():
             return "consent", _consent(names, event)
@@ -90,7 +91,7 @@ def _tell(names: Names, application: str, event: Record) -> tuple[Kind, str]:
 
 
 def _around(
-    names: Names, event: ReadsAnchored | EmergencyStated | Acknowledged
+    names: Names, event: ReadsAnchored | EmergencyStated | OfflineRecorded | Acknowledged
 ) -> tuple[Kind, str]:
     """What happens before and after a disclosure."""
     custodian = names.of(event.custodian)
@@ -102,6 +103,11 @@ def _around(
         case EmergencyStated(practitioner=practitioner, reason=reason):
             told = f"signed, at {custodian}, for an emergency: {say.reason(reason)}."
             return "emergency", f"{names.of(practitioner)} {told}"
+        case OfflineRecorded(released=released, genuine=genuine, number=number):
+            when = show(pages()["records"], "released", released)
+            told = f"gave answer {number} on {when} already, when the network could not decide"
+            doubt = "" if genuine else "; the network does not find the emergency genuine"
+            return "emergency", f"{custodian} {told}{doubt}."
         case Acknowledged(receiver=receiver, number=number):
             told = f"confirmed what {custodian} gave (answer {number})."
             return "acknowledgement", f"{names.of(receiver)} {told}"

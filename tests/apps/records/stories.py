@@ -11,12 +11,18 @@ from careledger.apps.records.commands import (
     DiscloseRecords,
     GrantBasis,
     OwnAccessBasis,
+    RecordOffline,
     RefuseAccess,
 )
+from careledger.apps.records.queries import last_offline
 from careledger.ledger.record import SignerId, digest
 from careledger.ledger.signature import SigningKey
+from careledger.ledger.statement import parse_statement
 from careledger.mechanisms.deadline import day_of
+from careledger.mechanisms.emergency import CONTENT_TYPE as EMERGENCY
 from careledger.mechanisms.emergency import Emergency, sign_emergency
+from careledger.mechanisms.offline import OfflineEntry, sign_offline
+from careledger.mechanisms.request import CONTENT_TYPE as REQUEST
 from careledger.mechanisms.request import AccessRequest, sign_request
 from tests.apps.network import ANA, BEN, DR_CHO, LAKEVIEW, NOW, RIVERSIDE, Network
 
@@ -96,6 +102,30 @@ class Story(Network):
             request or self.request(purpose="ETREAT"),
             basis=BreakGlassBasis(statement=statement or self.emergency()),
         )
+
+    def offline(self, **changed: Any) -> RecordOffline:
+        """The report of the next thing that Riverside released, at `at`, without the ledger.
+
+        `request`, `emergency` and `signing` may be others, and so may every field of the entry.
+        """
+        request = changed.pop("request", None) or self.request(purpose="ETREAT")
+        emergency = changed.pop("emergency", None) or self.emergency()
+        number, before, _ = last_offline(self.view, RIVERSIDE)
+        entry = OfflineEntry(
+            custodian=RIVERSIDE,
+            number=number + 1,
+            previous=before,
+            account=ANA,
+            request=parse_statement(request, REQUEST).id,
+            emergency=parse_statement(emergency, EMERGENCY).id,
+            manifest=MANIFEST,
+            at=self.time,
+            height=self.height,
+        )
+        signer = changed.pop("signer", RIVERSIDE)
+        signing = changed.pop("signing", None) or self.keys[signer]
+        signed = sign_offline(signing, self.claims(signer), replace(entry, **changed))
+        return RecordOffline(entry=signed, request=request, emergency=emergency)
 
     def refusal(self, request: bytes | None = None, **changed: Any) -> RefuseAccess:
         command = RefuseAccess(

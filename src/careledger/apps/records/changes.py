@@ -16,6 +16,7 @@ from careledger.apps.records.commands import (
     LegalHoldPlaced,
     LegalHoldReleased,
     LocalReadsAnchored,
+    OfflineRecorded,
     ReadsAnchored,
     RecordsCommitted,
     RecordsShredded,
@@ -26,8 +27,10 @@ from careledger.apps.records.state import (
     DISCLOSURES,
     EMERGENCIES,
     HOLDS,
+    LATE,
     LOG,
     NUMBERS,
+    OFFLINE,
     OWED,
     REFUSED,
     REQUESTS,
@@ -38,8 +41,10 @@ from careledger.apps.records.state import (
     DisclosureRow,
     EmergencyRow,
     HoldRow,
+    LateRow,
     LogRow,
     NumberRow,
+    OfflineRow,
     OwedRow,
     RefusalRow,
     RequestRow,
@@ -57,8 +62,8 @@ def evolve(event: Event, view: View) -> Changes:
             return _anchor(event, view)
         case LegalHoldPlaced() | LegalHoldReleased() | RecordsShredded():
             return _keep(event)
-        case EmergencyStated():
-            return EMERGENCIES.put(_emergency_row(event), event.custodian, event.emergency)
+        case EmergencyStated() | OfflineRecorded():
+            return _around(event, view)
         case Disclosed():
             return {**_answer(event), **_open(event)}
         case AccessRefused():
@@ -149,6 +154,25 @@ def _close(event: AccessRefused) -> Changes:
         return refused
     line = LogRow(kind="refused")
     return {**refused, **LOG.put(line, event.account, event.at, custodian, receiver, number, 0)}
+
+
+def _around(event: EmergencyStated | OfflineRecorded, view: View) -> Changes:
+    """What comes before and after a disclosure in an emergency."""
+    if isinstance(event, EmergencyStated):
+        return EMERGENCIES.put(_emergency_row(event), event.custodian, event.emergency)
+    return _late(event, view)
+
+
+def _late(event: OfflineRecorded, view: View) -> Changes:
+    custodian, receiver = MemberId(event.custodian), event.receiver
+    entry = OfflineRow(entry=event.entry, receiver=receiver, number=event.number)
+    late = LateRow(released=event.released, sequence=event.sequence, genuine=event.genuine)
+    grown = stream(view, custodian, "offline").extended(1)
+    return {
+        **STREAMS.put(grown, custodian, "offline"),
+        **OFFLINE.put(entry, custodian, event.sequence),
+        **LATE.put(late, custodian, receiver, event.number),
+    }
 
 
 def _emergency_row(event: EmergencyStated) -> EmergencyRow:

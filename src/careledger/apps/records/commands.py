@@ -86,6 +86,18 @@ class DiscloseRecords(Record, tag="disclose"):
     ttl_s: Annotated[int, msgspec.Meta(ge=1, le=SESSION_S)] = SESSION_S
 
 
+class RecordOffline(Record, tag="record-offline"):
+    """Record what I released in an emergency while the ledger could not decide.
+
+    `mechanisms.offline` has the entry. Mine are recorded in order and without a gap; whether the
+    emergency was genuine is found out and told, and does not keep it from being recorded.
+    """
+
+    entry: SignedBytes
+    request: SignedBytes
+    emergency: SignedBytes
+
+
 class RefuseAccess(Record, tag="refuse"):
     """Answer `request` with no, and say in which dimensions; what the terms say stays unsaid."""
 
@@ -181,6 +193,23 @@ class Disclosed(Record, tag="disclosed"):
     at: Instant
 
 
+class OfflineRecorded(Record, tag="offline-recorded"):
+    """The disclosure before this event was made earlier, while the ledger could not decide."""
+
+    custodian: MemberName
+    receiver: Receiver
+    number: Sequence
+    """Of the answer, between these two."""
+    account: AccountName
+    entry: Hash
+    sequence: Sequence
+    """Of the entry, among all that this custodian released so."""
+    released: Instant
+    """When it was, by the custodian's clock."""
+    genuine: bool
+    """Whether request and emergency are signed by whom the network knows, for that time."""
+
+
 class AccessRefused(Record, tag="refused"):
     """A custodian refused a request."""
 
@@ -258,11 +287,12 @@ class RecordsShredded(Record, tag="shredded"):
 
 
 Answer = DiscloseRecords | RefuseAccess
+Report = Answer | RecordOffline
 KeepingCommand = PlaceLegalHold | ReleaseLegalHold | ShredRecords
 AnchorCommand = CommitRecords | AnchorReads | AnchorLocalReads
-Command = Answer | AnchorCommand | AcknowledgeDisclosure | KeepingCommand
+Command = Report | AnchorCommand | AcknowledgeDisclosure | KeepingCommand
 
 Answered = Disclosed | AccessRefused
 AnchorEvent = RecordsCommitted | ReadsAnchored | LocalReadsAnchored
 KeepingEvent = LegalHoldPlaced | LegalHoldReleased | RecordsShredded
-Event = EmergencyStated | Answered | AnchorEvent | Acknowledged | KeepingEvent
+Event = EmergencyStated | OfflineRecorded | Answered | AnchorEvent | Acknowledged | KeepingEvent

@@ -9,8 +9,10 @@ from careledger.apps.records.state import (
     DISCLOSURES,
     EMERGENCIES,
     HOLDS,
+    LATE,
     LOG,
     NUMBERS,
+    OFFLINE,
     OWED,
     REFUSED,
     REQUESTS,
@@ -20,6 +22,8 @@ from careledger.apps.records.state import (
     BatchRow,
     DisclosureRow,
     EmergencyRow,
+    LateRow,
+    OfflineRow,
     RefusalRow,
     SessionRow,
 )
@@ -28,6 +32,7 @@ from careledger.ledger.record import AccountId, Instant, MemberId, SignerId
 from careledger.ledger.state import View
 from careledger.mechanisms.anchored import FIRST, Stream
 from careledger.mechanisms.deadline import Deadline, due_within
+from careledger.mechanisms.offline import NONE_BEFORE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +66,8 @@ class Shred:
     at: Instant
 
 
-def stream(view: View, custodian: MemberId, name: Literal["records", "local"]) -> Stream:
-    """How far a custodian's batches of record commitments, or of local reads, have come."""
+def stream(view: View, custodian: MemberId, name: Literal["records", "local", "offline"]) -> Stream:
+    """How far a custodian has come with batches of commitments, of local reads, or with entries."""
     return view.get(STREAMS, custodian, name) or Stream()
 
 
@@ -102,6 +107,25 @@ def is_answered(view: View, custodian: MemberId, request: bytes) -> bool:
 def emergency(view: View, custodian: MemberId, id_: bytes) -> EmergencyRow | None:
     """The emergency that a practitioner signed for, if a disclosure relied on it."""
     return view.get(EMERGENCIES, custodian, id_)
+
+
+def offline(view: View, custodian: MemberId, number: int) -> OfflineRow | None:
+    """What a custodian released without the ledger, under the number of its entry."""
+    return view.get(OFFLINE, custodian, number)
+
+
+def late(view: View, custodian: MemberId, receiver: SignerId, number: int) -> LateRow | None:
+    """When an answer was given, if it was recorded only later."""
+    return view.get(LATE, custodian, receiver, number)
+
+
+def last_offline(view: View, custodian: MemberId) -> tuple[int, bytes, Instant]:
+    """Number, id and time of the last entry that is recorded; (0, zeros, 0) before the first."""
+    number = stream(view, custodian, "offline").batches
+    if number == 0:
+        return 0, NONE_BEFORE, 0
+    row = view.row(OFFLINE, custodian, number)
+    return number, row.entry, view.row(LATE, custodian, row.receiver, row.number).released
 
 
 def log(view: View, account: AccountId) -> Iterator[LogLine]:

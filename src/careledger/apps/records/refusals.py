@@ -123,6 +123,24 @@ class AlreadyShredded(Refusal):
     code = 419
 
 
+class OfflineNotGenuine(Refusal):
+    """The entry is not signed by you, or not for that request and that emergency."""
+
+    code = 420
+
+
+class OfflineOutOfSequence(Refusal):
+    """Entries are recorded in order: the next one has another number, or follows another entry."""
+
+    code = 421
+
+
+class OfflineFromTheFuture(Refusal):
+    """The entry was written later than now, or before the one that it follows."""
+
+    code = 422
+
+
 REFUSALS = (
     NotACustodian,
     NotYourPatient,
@@ -144,4 +162,7 @@ REFUSALS = (
     NoSuchHold,
     UnderLegalHold,
     AlreadyShredded,
+    OfflineNotGenuine,
+    OfflineOutOfSequence,
+    OfflineFromTheFuture,
 )

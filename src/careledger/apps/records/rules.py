@@ -36,6 +36,7 @@ from careledger.apps.records.commands import (
     OwnAccessBasis,
     PlaceLegalHold,
     ReadsAnchored,
+    RecordOffline,
     RecordsCommitted,
     RecordsShredded,
     RefuseAccess,
@@ -43,6 +44,7 @@ from careledger.apps.records.commands import (
     RequiredByLawBasis,
     ShredRecords,
 )
+from careledger.apps.records.offline import record_offline
 from careledger.apps.records.queries import next_number, stream
 from careledger.apps.records.refusals import (
     AlreadyAcknowledged,
@@ -102,6 +104,8 @@ def decide(command: Command, context: Context, view: View) -> Iterator[Event]:
             yield _keep(command, me, context, view)
         case DiscloseRecords():
             yield from _disclose(command, me, context, view)
+        case RecordOffline():
+            yield from record_offline(command, me, context, view)
         case RefuseAccess():
             yield _refuse(command, me, context, view)
         case _:

@@ -93,6 +93,22 @@ class EmergencyRow(Record):
     until: Instant
 
 
+class OfflineRow(Record):
+    """One entry of a custodian about what it released without the ledger, and its answer."""
+
+    entry: Hash
+    receiver: Receiver
+    number: Sequence
+
+
+class LateRow(Record):
+    """An answer was given at that time and recorded later."""
+
+    released: Instant
+    sequence: Sequence
+    genuine: bool
+
+
 class LogRow(Record):
     """One line of a patient's log: what kind it is, and for reads how many."""
 
@@ -114,7 +130,7 @@ class ShredRow(Record):
 
 
 STREAMS = Table("records.streams", Stream, (str, str))
-"""Keyed by custodian and "records" or "local"."""
+"""Keyed by custodian and "records", "local" or "offline"."""
 
 BATCHES = Table("records.batches", BatchRow, (str, int))
 """Keyed by custodian and batch number."""
@@ -140,6 +156,12 @@ OWED = Table("records.owed", OwedRow, (str, str, int))
 EMERGENCIES = Table("records.emergencies", EmergencyRow, (str, bytes))
 """Keyed by custodian and the statement's id."""
 
+OFFLINE = Table("records.offline", OfflineRow, (str, int))
+"""Keyed by custodian and the entry's number, which has no gaps."""
+
+LATE = Table("records.late", LateRow, (str, str, int))
+"""Keyed by custodian, receiver and the answer's number."""
+
 LOG = Table("records.log", LogRow, (str, int, str, str, int, int))
 """Keyed by patient account, time, custodian, receiver, number and part.
 
@@ -163,6 +185,8 @@ TABLES = (
     REQUESTS,
     OWED,
     EMERGENCIES,
+    OFFLINE,
+    LATE,
     LOG,
     HOLDS,
     SHREDS,

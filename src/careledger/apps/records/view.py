@@ -21,6 +21,7 @@ PAGE = Page(
         commands.CommitRecords,
         commands.DiscloseRecords,
         commands.RefuseAccess,
+        commands.RecordOffline,
         commands.AnchorReads,
         commands.AnchorLocalReads,
         commands.AcknowledgeDisclosure,
@@ -42,6 +43,11 @@ PAGE = Page(
             "{custodian} refused {receiver} ({practitioner}, {role}) to {actions} records of "
             "{account} for {purpose}: {dimensions} (answer {number})"
         ),
+        commands.OfflineRecorded: (
+            "{custodian} had let {receiver} see records of {account} at {released}, while the "
+            "network could not decide (answer {number}, its entry {sequence}); the emergency was "
+            "found genuine: {genuine}"
+        ),
         commands.ReadsAnchored: (
             "{receiver} read {size} times in the records of {account} at {custodian} "
             "(answer {number}, batch {sequence})"
@@ -58,7 +64,7 @@ PAGE = Page(
             "{custodian} destroyed the keys of the records of {account}: nobody can read them now"
         ),
     },
-    formats={"at": "instant", "until": "instant", "expires": "instant", "acknowledged": "instant"},
+    formats=dict.fromkeys(("at", "until", "expires", "released", "acknowledged"), "instant"),
     absent={
         "account": "an unknown patient",
         "practitioner": "nobody named",
