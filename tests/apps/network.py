@@ -74,6 +74,7 @@ class Network:
         }
         self.state, self.time, self.height = MemoryReader(), NOW, 0
         self.keys: dict[SignerId, SigningKey] = {}
+        self.last: tuple[Receipt, ...] = ()
         self._nonces = itertools.count()
         self.state.apply(PARAMETERS.put(parameters or NetworkParameters(), "network"))
         for member in members or (RIVERSIDE, LAKEVIEW, HILLTOP):
@@ -123,23 +124,27 @@ class Network:
 
     def block(self, *transactions: VerifiedTransaction) -> tuple[Receipt, ...]:
         """Order `transactions`, all of them, whatever the door would have said."""
-        root = Frontier().extend([leaf_hash(b"genesis")]).root()
-        parent = Header(
-            height=self.height,
-            time=self.time,
-            first=0,
-            size=1,
-            version=1,
-            state_root=bytes(32),
-            log_root=root,
-            app_hash=bytes(32),
-        )
+        parent = self.parent(self.height)
         self.height += 1
         block = Block(height=self.height, time=self.time, transactions=transactions)
         applied = apply_block(self.view, parent, block, CHAIN, self.applications)
         assert applied.alarms == ()
         self.state.apply(applied.changes)
+        self.last = applied.receipts
         return applied.receipts
+
+    def parent(self, height: int) -> Header:
+        """A header for the next block to follow."""
+        return Header(
+            height=height,
+            time=self.time,
+            first=0,
+            size=1,
+            version=1,
+            state_root=bytes(32),
+            log_root=Frontier().extend([leaf_hash(b"genesis")]).root(),
+            app_hash=bytes(32),
+        )
 
     def event(self, record: EventRecord) -> Any:
         return decode(record.event, self.applications[record.application].event_type)

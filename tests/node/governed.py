@@ -48,6 +48,7 @@ def _decide_loudly(command: SetNote, context: Context, view: View) -> Iterator[N
 TOY_2: Application[Any, Any] = replace(TOY, version=2, decide=_decide_loudly)
 """What it notes, it notes in capitals."""
 
+ALONE: Installed = {("governance", 1): GOVERNANCE}
 OLD: Installed = {("governance", 1): GOVERNANCE, ("toy", 1): TOY}
 NEW: Installed = {**OLD, ("toy", 2): TOY_2}
 
@@ -56,7 +57,7 @@ def engine(member: str) -> SigningKey:
     return key(f"engine of {member}")
 
 
-def genesis_file(parameters: NetworkParameters | None = None) -> bytes:
+def genesis_file(programs: Installed, parameters: NetworkParameters | None = None) -> bytes:
     """Everyone is a validator and has a checkpoint key; 51 percent carry a motion."""
     events: list[Record] = []
     for member in MEMBERS:
@@ -73,9 +74,10 @@ def genesis_file(parameters: NetworkParameters | None = None) -> bytes:
         Genesis(
             name="A governed network",
             time=NOW,
-            activations=(
-                Activation(application="governance", version=1),
-                Activation(application="toy", version=1),
+            activations=tuple(
+                Activation(application=name, version=1)
+                for name, version in programs
+                if version == 1
             ),
             parameters=parameters or NetworkParameters(vote_threshold_percent=51),
             events=tuple(
@@ -94,7 +96,7 @@ class Governed:
     def __init__(
         self, folder: Path, programs: Installed, parameters: NetworkParameters | None = None
     ) -> None:
-        self.file = genesis_file(parameters)
+        self.file = genesis_file(programs, parameters)
         self.id, genesis = load_genesis(self.file)
         self.store = Store.create(folder, self.file, active_applications(genesis, programs, 0))
         self.chain = Chain(self.store, self.id, genesis, programs)

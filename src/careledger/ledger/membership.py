@@ -46,6 +46,8 @@ class SignerRow(Record):
     payer: MemberName
     """Whose budget its transactions count against: the member, or the one that enrolled it."""
     status: Status = "active"
+    suspended: Instant | msgspec.UnsetType = msgspec.UNSET
+    """Since when a member is suspended; unset while it is not."""
 
 
 class KeyRow(Record):

@@ -133,7 +133,7 @@ def test_one_member_alone_decides_at_once() -> None:
 def test_a_suspended_member_neither_acts_nor_votes_nor_counts_until_it_is_reinstated() -> None:
     network = Network()
     happened = carried(network, Suspend(member=HILLTOP))
-    assert happened[-1] == MemberSuspended(member=HILLTOP)
+    assert happened[-1] == MemberSuspended(member=HILLTOP, at=NOW)
     assert active_members(network.view) == (LAKEVIEW, RIVERSIDE)
     vote = Vote(proposal=ID, approve=True)
     assert network.attempt(HILLTOP, vote).code == SignerSuspended.code

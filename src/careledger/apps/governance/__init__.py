@@ -1,18 +1,26 @@
 """Governance: who takes part, under which keys, and what the network agreed on.
 
-Members admit, suspend and remove one another by recorded votes; each keeps its own keys. Genesis
+Members admit, suspend and remove one another by recorded votes; each keeps its own keys, and what
+its own signatures prove against it is recorded. Genesis
 is a list of this application's events (`MemberAdmitted`, `RolesSet`), folded by the same `evolve`.
 It writes the core's tables of signers, keys and validators, because blocks need them first.
 """
 
-from careledger.apps.governance import commands, keys, motions, rules, state
+from careledger.apps.governance import accountability, commands, keys, motions, rules, state
 from careledger.ledger import keyring, membership
 from careledger.ledger.application import Application
 
 APPLICATION: Application[commands.Command, commands.Event] = Application(
     name="governance",
     version=1,
-    tables=(state.MEMBERS, state.ROLES, state.PROPOSALS, state.VOTES, *membership.TABLES),
+    tables=(
+        state.MEMBERS,
+        state.ROLES,
+        state.PROPOSALS,
+        state.VOTES,
+        state.MISBEHAVIOUR,
+        *membership.TABLES,
+    ),
     commands=(
         commands.RegisterKey,
         commands.RotateKey,
@@ -20,6 +28,7 @@ APPLICATION: Application[commands.Command, commands.Event] = Application(
         commands.SetEndpoint,
         commands.Propose,
         commands.Vote,
+        commands.ReportCheckpoints,
     ),
     events=(
         commands.MemberAdmitted,
@@ -34,6 +43,7 @@ APPLICATION: Application[commands.Command, commands.Event] = Application(
         commands.KeyRetired,
         commands.EndpointSet,
         commands.PowerSet,
+        commands.Misbehaved,
         commands.Proposed,
         commands.VoteCast,
         commands.ProposalCarried,
@@ -49,6 +59,8 @@ APPLICATION: Application[commands.Command, commands.Event] = Application(
         motions.NoSuchApplication,
         motions.NotAnAdvance,
         motions.TooSoon,
+        accountability.NotMisbehaviour,
+        accountability.KnownMisbehaviour,
         keys.ConsensusKeyTaken,
         keys.OneConsensusKey,
         keys.StillValidates,
@@ -61,4 +73,5 @@ APPLICATION: Application[commands.Command, commands.Event] = Application(
     ),
     decide=rules.decide,
     evolve=rules.evolve,
+    witness=accountability.witness,
 )

@@ -1,6 +1,6 @@
 """What a member may ask of the network (imperative), and what then has happened (past tense)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,6 +18,12 @@ Endpoint = Annotated[str, msgspec.Meta(pattern="^https?://[!-~]{1,200}\\Z")]
 
 Power = Annotated[int, msgspec.Meta(ge=0, le=MAX_POWER)]
 """Voting power on blocks."""
+
+SignedNote = Annotated[str, msgspec.Meta(min_length=1, max_length=16_384)]
+"""A signed checkpoint (C2SP tlog-checkpoint); the end of its last line may be missing."""
+
+Offence = Literal["duplicate-vote", "light-client-attack", "equivocation"]
+"""What a member can be caught at; the last one is two checkpoints that cannot both be."""
 
 ProposalId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 """16 random bytes from whoever proposes."""
@@ -124,6 +130,20 @@ class Vote(Record, tag="vote"):
     approve: bool
 
 
+class ReportCheckpoints(Record, tag="report-checkpoints"):
+    """Report two signed checkpoints of a member that cannot both be of one log.
+
+    Of two sizes, `first` is the smaller one; `older` is the root that the larger one's log had at
+    that size, and `path` proves that (RFC 9162 2.1.4).
+    """
+
+    member: MemberName
+    first: SignedNote
+    second: SignedNote
+    older: Hash | None = None
+    path: Annotated[tuple[Hash, ...], msgspec.Meta(max_length=64)] = ()
+
+
 class MemberAdmitted(Record, tag="member-admitted"):
     """An organisation became a member."""
 
@@ -139,6 +159,8 @@ class MemberSuspended(Record, tag="member-suspended"):
     """A member may not act for now."""
 
     member: MemberName
+    at: Instant | msgspec.UnsetType = msgspec.UNSET
+    """Unset only in ledgers from before it was kept."""
 
 
 class MemberReinstated(Record, tag="member-reinstated"):
@@ -215,6 +237,20 @@ class EndpointSet(Record, tag="endpoint-set"):
     gateway: Endpoint | None
 
 
+class Misbehaved(Record, tag="misbehaved"):
+    """A member's own signatures prove that it did what nobody may do.
+
+    `number` is the height of the block, or the size of the log, that it was about; `reporter` is
+    the member that reported it, if the engine did not.
+    """
+
+    member: MemberName
+    kind: Offence
+    number: Count
+    reporter: MemberName | None
+    at: Instant
+
+
 class Proposed(Record, tag="proposed"):
     """A member put a motion to the vote."""
 
@@ -249,7 +285,7 @@ class ProposalRejected(Record, tag="proposal-rejected"):
 
 
 KeyCommand = RegisterKey | RotateKey | RetireKey
-Command = KeyCommand | SetEndpoint | Propose | Vote
+Command = KeyCommand | SetEndpoint | Propose | Vote | ReportCheckpoints
 
 KeyEvent = KeyRegistered | KeyRotated | KeyRetired
 StandingEvent = MemberAdmitted | MemberSuspended | MemberReinstated | MemberRemoved
@@ -257,4 +293,4 @@ MemberEvent = StandingEvent | RolesSet | EndpointSet | PowerSet
 VoteEvent = Proposed | VoteCast | ProposalCarried | ProposalRejected
 Effect = MemberEvent | ParametersSet | ActivationAgreed
 """What a carried motion, or genesis, brings about."""
-Event = KeyEvent | MemberEvent | VoteEvent | ParametersSet | ActivationAgreed
+Event = KeyEvent | MemberEvent | VoteEvent | ParametersSet | ActivationAgreed | Misbehaved

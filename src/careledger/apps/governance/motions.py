@@ -126,7 +126,7 @@ def _about_member(motion: MemberMotion, context: Context, view: View) -> Effect:
         case Suspend():
             require(status == "active", AlreadySo)
             _check_somebody_stays(view, member)
-            return MemberSuspended(member=member)
+            return MemberSuspended(member=member, at=context.time)
         case Reinstate():
             require(status == "suspended", AlreadySo)
             return MemberReinstated(member=member)
@@ -167,7 +167,7 @@ def _set_power(motion: SetPower, view: View) -> PowerSet:
     if power:
         require(consensus_key(view, member) is not None, NoConsensusKey)
     else:
-        _check_somebody_validates(view, member)
+        require(_leaves_a_validator(view, member), LocksOut)
     return PowerSet(member=member, power=power)
 
 
@@ -194,14 +194,18 @@ def _status(view: View, member: str) -> Status:
 
 
 def _check_somebody_stays(view: View, member: str) -> None:
-    require(any(other != member for other in active_members(view)), LocksOut)
-    _check_somebody_validates(view, member)
+    require(leaves_somebody(view, member), LocksOut)
 
 
-def _check_somebody_validates(view: View, without: str) -> None:
-    """Where there are validators, one of them stays when `without` goes."""
-    voting = [member for (member,), _ in view.scan(VALIDATORS)]
-    require(voting != [without], LocksOut)
+def leaves_somebody(view: View, without: str) -> bool:
+    """Whether somebody can still act, and vote on blocks where anybody does, without `without`."""
+    return _leaves_a_validator(view, without) and any(
+        other != without for other in active_members(view)
+    )
+
+
+def _leaves_a_validator(view: View, without: str) -> bool:
+    return [member for (member,), _ in view.scan(VALIDATORS)] != [without]
 
 
 def _leaves_everyone_able(agreed: NetworkParameters) -> bool:

@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from careledger.apps.governance.commands import Motion
-from careledger.apps.governance.state import MEMBERS, PROPOSALS, ROLES, VOTES, MemberRow
+from careledger.apps.governance.state import (
+    MEMBERS,
+    MISBEHAVIOUR,
+    PROPOSALS,
+    ROLES,
+    VOTES,
+    MemberRow,
+    MisbehaviourRow,
+)
 from careledger.ledger.membership import SIGNERS, NetworkParameters, Status
 from careledger.ledger.record import Instant, MemberId
 from careledger.ledger.state import View
@@ -62,6 +70,12 @@ def active_members(view: View) -> tuple[MemberId, ...]:
     """Everyone with a vote, by id."""
     ids = (MemberId(str(id_)) for (id_,), _ in view.scan(MEMBERS))
     return tuple(id_ for id_ in ids if is_active(view, id_))
+
+
+def misbehaviour(view: View, member: MemberId) -> Iterator[tuple[str, int, MisbehaviourRow]]:
+    """What `member` was caught at: kind, height or size, and when."""
+    for (_, kind, number), row in view.scan(MISBEHAVIOUR, member):
+        yield str(kind), int(number), row
 
 
 def proposals(view: View) -> Iterator[Proposal]:

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from careledger.apps.governance.accountability import report
 from careledger.apps.governance.commands import (
     ActivationAgreed,
     Command,
@@ -18,6 +19,7 @@ from careledger.apps.governance.commands import (
     MemberReinstated,
     MemberRemoved,
     MemberSuspended,
+    Misbehaved,
     ParametersSet,
     PowerSet,
     ProposalCarried,
@@ -25,6 +27,7 @@ from careledger.apps.governance.commands import (
     Propose,
     Proposed,
     RegisterKey,
+    ReportCheckpoints,
     RetireKey,
     RolesSet,
     RotateKey,
@@ -39,10 +42,12 @@ from careledger.apps.governance.motions import NotAMember, carry
 from careledger.apps.governance.queries import active_members, is_active, votes_needed
 from careledger.apps.governance.state import (
     MEMBERS,
+    MISBEHAVIOUR,
     PROPOSALS,
     ROLES,
     VOTES,
     MemberRow,
+    MisbehaviourRow,
     ProposalRow,
     RoleRow,
     VoteRow,
@@ -113,6 +118,8 @@ def decide(command: Command, context: Context, view: View) -> Iterator[Event]:
             require(view.get(VOTES, proposal, me) is None, AlreadyVoted)
             yield VoteCast(proposal=proposal, member=me, approve=approve, at=context.time)
             yield from _count(proposal, row, {me: approve}, context, view)
+        case ReportCheckpoints():
+            yield from report(command, me, context, view)
         case _:
             assert_never(command)
 
@@ -160,6 +167,9 @@ def evolve(event: Event, view: View) -> Changes:
             return ACTIVATIONS.put(ActivationRow(version=version), name, height)
         case ParametersSet(parameters=agreed):
             return PARAMETERS.put(agreed, "network")
+        case Misbehaved():
+            row = MisbehaviourRow(at=event.at, reporter=event.reporter)
+            return MISBEHAVIOUR.put(row, event.member, event.kind, event.number)
         case _:
             return _evolve_member(event, view)
 
@@ -201,9 +211,9 @@ def _evolve_standing(event: StandingEvent, view: View) -> Changes:
     match event:
         case MemberAdmitted():
             return _admit(event, standing)
-        case MemberSuspended():
-            suspended = SIGNERS.put(replace(standing, status="suspended"), member)
-            return {**suspended, **_set_power(view, member, 0)}
+        case MemberSuspended(at=at):
+            row = replace(standing, status="suspended", suspended=at)
+            return {**SIGNERS.put(row, member), **_set_power(view, member, 0)}
         case MemberReinstated():
             return SIGNERS.put(standing, member)
         case MemberRemoved(at=at):

@@ -34,6 +34,13 @@ class ProposalRow(Record):
     outcome: Literal["open", "carried", "rejected"] = "open"
 
 
+class MisbehaviourRow(Record):
+    """A member was caught at something, once."""
+
+    at: Instant
+    reporter: MemberName | None
+
+
 class VoteRow(Record):
     """One member's vote."""
 
@@ -52,3 +59,6 @@ PROPOSALS = Table("governance.proposals", ProposalRow, (bytes,))
 
 VOTES = Table("governance.votes", VoteRow, (bytes, str))
 """Keyed by proposal id and member id."""
+
+MISBEHAVIOUR = Table("governance.misbehaviour", MisbehaviourRow, (str, str, int))
+"""Keyed by member, kind, and height of the block or size of the log; rows stay."""

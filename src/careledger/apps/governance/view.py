@@ -10,6 +10,7 @@ PAGE = Page(
     actions=(
         commands.Propose,
         commands.Vote,
+        commands.ReportCheckpoints,
         commands.SetEndpoint,
         commands.RegisterKey,
         commands.RotateKey,
@@ -30,6 +31,7 @@ PAGE = Page(
         commands.KeyRetired: "{member} retired a key",
         commands.PowerSet: "The vote of {member} on blocks now weighs {power}",
         commands.EndpointSet: "{member} now answers at {gateway}",
+        commands.Misbehaved: "{member} was caught at {kind}, number {number}",
         commands.Proposed: "{member} put motion {proposal} to the vote, until {until}",
         commands.VoteCast: "{member} voted {approve} on motion {proposal}",
         commands.ProposalCarried: "Motion {proposal} was carried",
