@@ -33,7 +33,7 @@ help: ## this list
 
 # --- set-up ------------------------------------------------------------------------------------
 
-setup: $(STAMPS)/project $(STAMPS)/interop $(STAMPS)/clients $(STAMPS)/pythons ## the tools and libraries, exactly as locked, in .tools and .venv
+setup: $(STAMPS)/project $(STAMPS)/interop $(STAMPS)/tlog $(STAMPS)/clients $(STAMPS)/pythons ## the tools and libraries, exactly as locked, in .tools and .venv
 	@:
 
 $(STAMPS)/uv: requirements/bootstrap.lock tools/bootstrap
@@ -61,6 +61,19 @@ $(STAMPS)/interop: tests/interop/package.json tests/interop/package-lock.json | 
 	        --update-notifier=false >/dev/null; \
 	else \
 	    echo "set-up: npm is not here, so the cross-checks in tests/interop will be skipped"; \
+	fi
+	@touch $@
+
+# The same for the log: Go's own reader of such tiles and notes. Without Go that test skips and says so.
+interop: $(STAMPS)/tlog
+$(STAMPS)/tlog: tests/interop/tlog/main.go tests/interop/tlog/go.mod tests/interop/tlog/go.sum | $(STAMPS)/uv
+	@if command -v go >/dev/null 2>&1; then \
+	    echo "set-up: Go's reader of log tiles into .tools"; \
+	    cd tests/interop/tlog && GOPATH="$(CURDIR)/.tools/go" GOCACHE="$(CURDIR)/.tools/go/cache" \
+	        GOFLAGS="-mod=readonly -modcacherw" GOTOOLCHAIN=local go build -o "$(CURDIR)/.tools/tlog-check" . \
+	        || echo "set-up: it cannot be built here, so its test will be skipped"; \
+	else \
+	    echo "set-up: Go is not here, so its test of the log's tiles will be skipped"; \
 	fi
 	@touch $@
 

@@ -157,6 +157,30 @@ def _line(row: object) -> bytes:
     return json.dumps(row, separators=(",", ":")).encode() + b"\n"
 
 
+def test_u3_anybody_mirrors_the_log_and_a_row_deleted_from_the_mirror_is_noticed(
+    world: World, tmp_path: Path, chance: random.Random
+) -> None:
+    """Followed over HTTP, then checked without a network, a row at a time deleted."""
+    from careledger.ledger.tile import decode_bundle, encode_bundle
+
+    trust, mirror = world.network.trust, tmp_path / "mirror"
+    for _ in range(2):  # the second time it goes on from where it was
+        careledger("audit", world.network.node, "--folder", mirror, "--trust", trust, "--once")
+    said = run(*(sys.executable, "-c", OFFLINE, mirror, "--trust", trust), cwd=tmp_path)
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "all are there, in order" in said.stdout
+    bundles = [path for path in (mirror / "tile" / "entries").rglob("*") if path.is_file()]
+    assert bundles
+    for path in bundles:
+        kept = path.read_bytes()
+        entries = decode_bundle(kept)
+        for gone in (0, len(entries) - 1, chance.randrange(len(entries))):
+            path.write_bytes(encode_bundle(entries[:gone] + entries[gone + 1 :]))
+            assert quickly(mirror, trust) == 1, f"row {gone} of {path.name} is missing"
+        path.write_bytes(kept)
+    assert quickly(mirror, trust) == 0
+
+
 def test_u3_the_log_only_grows(world: World, tmp_path: Path) -> None:
     """What one checkpoint said stays in every later one: nobody rewrites the past."""
     from careledger.ledger.checkpoint import parse_checkpoint

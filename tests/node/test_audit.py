@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -20,8 +21,9 @@ from careledger.ledger.checkpoint import (
     sign_checkpoint,
     verify_checkpoint,
 )
+from careledger.ledger.merkle import verify_consistency
 from careledger.ledger.note import Kind, NoteKey
-from careledger.ledger.record import MemberId
+from careledger.ledger.record import Digest, MemberId
 from careledger.ledger.tile import WIDTH, decode_bundle, encode_bundle
 from careledger.vault.keyfile import load_signing_key
 from tests.node.consortium import Consortium, Node, key, root_of
@@ -201,12 +203,23 @@ def test_a_split_view_is_shouted_and_kept(
     assert "ALARM: SPLIT-VIEW" in result.output
     [evidence] = (folder / "evidence").iterdir()
     assert str(evidence) in result.output
-    shown = json.loads(evidence.read_text())["shown"]
-    assert [one["source"] for one in shown] == [hospital.url, clinic.url]
-    policy = consortium.trusting(1)
-    for one in shown:
-        verify_checkpoint(parse_checkpoint(one["note"]), policy.origin, policy.policy())
+    kept = json.loads(evidence.read_text())
+    assert {one["source"] for one in kept["shown"]} == {hospital.url, clinic.url}
+    check_contradiction(consortium, kept)
     assert careledger("verify", folder, "--trust", consortium.trust(1)).exit_code == 0
+
+
+def check_contradiction(consortium: Consortium, kept: dict[str, Any]) -> None:
+    """Anybody can: both notes are signed, and the larger log begins otherwise than the smaller."""
+    policy = consortium.trusting(1)
+    first, second = (
+        verify_checkpoint(parse_checkpoint(one["note"]), policy.origin, policy.policy())
+        for one in kept["shown"]
+    )
+    older = Digest(bytes.fromhex(kept["older"]))
+    path = [bytes.fromhex(one) for one in kept["path"]]
+    verify_consistency(first.size, second.size, path, older, second.root)
+    assert older != first.root
 
 
 def test_nodes_that_agree_are_said_to(consortium: Consortium, tmp_path: Path) -> None:
@@ -233,8 +246,9 @@ def test_a_rewritten_history_is_shouted(consortium: Consortium, tmp_path: Path) 
     assert result.exit_code == 1, result.output
     assert "ALARM: REWRITTEN-HISTORY" in result.output
     assert (folder / "checkpoint").read_text() == kept
-    shown = json.loads(next((folder / "evidence").iterdir()).read_text())["shown"]
-    assert shown[0]["note"] == kept
+    evidence = json.loads(next((folder / "evidence").iterdir()).read_text())
+    assert kept in [one["note"] for one in evidence["shown"]]
+    check_contradiction(consortium, evidence)
 
 
 def test_a_shorter_history_that_is_another_is_shouted(
@@ -249,6 +263,7 @@ def test_a_shorter_history_that_is_another_is_shouted(
         assert root_of(clinic)[0] < 10
         result = audit(clinic.url, folder, "--trust", trust)
     assert (result.exit_code, "REWRITTEN-HISTORY" in result.output) == (1, True)
+    check_contradiction(consortium, json.loads(next((folder / "evidence").iterdir()).read_text()))
 
 
 def altered_entry(path: str, status: int, body: bytes) -> tuple[int, bytes]:
@@ -295,7 +310,6 @@ def no_checkpoint(path: str, status: int, body: bytes) -> tuple[int, bytes]:
         (long_tile, "is longer than it may be"),
         (cut_bundle, "is damaged"),
         (forged_signature, "a forged signature"),
-        (no_checkpoint, "is no checkpoint"),
     ],
 )
 def test_a_lying_node_is_caught_and_nothing_of_it_is_kept(
@@ -394,6 +408,16 @@ def test_a_stranger_cannot_raise_a_split_view(
         )
     assert (result.exit_code, "no trusted key signed" in result.output) == (2, True)
     assert not (tmp_path / "mirror/evidence").exists()
+
+
+def test_what_is_no_checkpoint_is_no_lie_either(
+    consortium: Consortium, hospital: Node, tmp_path: Path
+) -> None:
+    """Some server's page about an error, as likely as not."""
+    with lying(hospital.url, no_checkpoint) as url:
+        result = audit(url, tmp_path / "mirror", "--trust", consortium.trust(1))
+    assert (result.exit_code, "is no checkpoint" in result.output) == (1, True)
+    assert "ALARM" not in result.output
 
 
 def test_nobody_answers(tmp_path: Path) -> None:

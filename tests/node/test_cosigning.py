@@ -7,13 +7,23 @@ from pathlib import Path
 
 import httpx2
 import msgspec
+import pytest
 from click.testing import CliRunner
 
 from careledger.cli.main import main
-from careledger.ledger.checkpoint import parse_checkpoint, verify_checkpoint
+from careledger.ledger.checkpoint import (
+    Checkpoint,
+    parse_checkpoint,
+    sign_checkpoint,
+    verify_checkpoint,
+)
+from careledger.ledger.record import Digest, MemberId
+from careledger.node import gathering
 from careledger.node.split import SplitView
 from careledger.verify.trust import parse_trust
-from tests.node.consortium import Consortium, Node, root_of
+from tests.faults.node_process import free_port
+from tests.node.consortium import Consortium, Node, key, root_of
+from tests.node.lying import lying
 
 
 def eventually(what: Callable[[], bool], seconds: float = 20) -> None:
@@ -129,3 +139,41 @@ def test_another_history_is_kept_as_evidence_and_told(tmp_path: Path) -> None:
         roots.add((signed.size, signed.root))
     assert len(roots) == 2
     assert len({size for size, _ in roots}) == 1
+
+
+def test_a_member_that_signs_two_histories_contradicts_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pharmacy's node shows the clinic the true log first, then another of the same size."""
+    monkeypatch.setattr(gathering, "REFRESH_S", 0.2)
+    consortium = shared(tmp_path / "net")
+    lies: list[bytes] = []
+
+    def two_faced(path: str, status: int, body: bytes) -> tuple[int, bytes]:
+        if lies and path.startswith("/v1/checkpoint") and "seen" not in path:
+            return 200, lies[0]
+        return status, body
+
+    consortium.configure("pharmacy", free_port())
+    with consortium.running("pharmacy") as [pharmacy], lying(pharmacy.url, two_faced) as url:
+        consortium.configure("clinic", free_port(), (url,))
+        with consortium.running("clinic") as [clinic]:
+            eventually(lambda: "pharmacy" in signers(note(clinic)))
+            true = parse_checkpoint(note(clinic)).checkpoint
+            false = Checkpoint(origin=true.origin, size=true.size, root=Digest(bytes(32)))
+            member = MemberId("pharmacy")
+            signed = sign_checkpoint(false, member, key(member, "checkpoint"), 1_790_000_000)
+            lies.append(signed.format().encode())
+            evidence = consortium.home("clinic") / "evidence"
+            eventually(lambda: any(evidence.glob("split-*-self.json")), 30)
+            assert httpx2.get(clinic.url + "/v1/health").json()["split_views"] == 1
+            assert "pharmacy" in signers(note(clinic))  # its true word still stands
+    [path] = evidence.glob("split-*.json")
+    kept = msgspec.json.decode(path.read_bytes(), type=SplitView)
+    assert (kept.member, kept.same_signer, kept.size) == ("pharmacy", True, true.size)
+    trust = consortium.trusting(1, "pharmacy")
+    found = [
+        verify_checkpoint(parse_checkpoint(text), trust.origin, trust.policy())
+        for text in (kept.first, kept.second)
+    ]
+    assert [one.root for one in found] == [true.root, false.root]

@@ -14,12 +14,19 @@ Kind = Literal["split-view", "rewritten-history", "altered-log", "bad-signature"
 
 
 class Alarm(LedgerError):
-    """The node shows what cannot be true. `first` and `second` are the notes that contradict."""
+    """The node shows what cannot be true."""
 
-    def __init__(self, kind: Kind, reason: str, *notes: tuple[str, str]) -> None:
-        """`notes` are (who showed it, signed note)."""
+    def __init__(
+        self,
+        kind: Kind,
+        reason: str,
+        *notes: tuple[str, str],
+        older: bytes = b"",
+        path: tuple[bytes, ...] = (),
+    ) -> None:
+        """`notes` are (who showed it, signed note); `older` and `path` are as in the evidence."""
         super().__init__(reason)
-        self.kind, self.reason, self.notes = kind, reason, notes
+        self.kind, self.reason, self.notes, self.older, self.path = kind, reason, notes, older, path
 
 
 class Shown(Record):
@@ -37,6 +44,10 @@ class AuditEvidence(Record):
     reason: str
     shown: tuple[Shown, ...]
     found: Instant
+    older: str | None = None
+    """Of two notes, the root in hex that the larger log has at the size of the smaller one."""
+    path: tuple[str, ...] = ()
+    """The consistency proof of that, in hex (RFC 9162 2.1.4)."""
 
 
 def keep_evidence(folder: Path, alarm: Alarm, found: Instant) -> Path:
@@ -46,6 +57,8 @@ def keep_evidence(folder: Path, alarm: Alarm, found: Instant) -> Path:
         reason=alarm.reason,
         shown=tuple(Shown(source=source, note=note) for source, note in alarm.notes),
         found=found,
+        older=alarm.older.hex() or None,
+        path=tuple(one.hex() for one in alarm.path),
     )
     path = folder / EVIDENCE_FOLDER / f"{alarm.kind}-{found}.json"
     number = 1

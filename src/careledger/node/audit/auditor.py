@@ -7,10 +7,11 @@ from the checkpoint that it kept.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from careledger.ledger.checkpoint import Checkpoint, SignedCheckpoint, parse_checkpoint
 from careledger.ledger.errors import CorruptStore, LedgerError, Malformed, ProofError
-from careledger.ledger.merkle import leaf_hash
+from careledger.ledger.merkle import consistency_proof, leaf_hash
 from careledger.ledger.note import cosign_note
 from careledger.ledger.record import Instant
 from careledger.ledger.signature import SigningKey
@@ -22,8 +23,9 @@ from careledger.ledger.tile import (
     encode_bundle,
     levels,
     place_at,
+    subtree,
 )
-from careledger.node.audit.alarm import Alarm
+from careledger.node.audit.alarm import Alarm, Kind
 from careledger.node.audit.belief import Belief
 from careledger.node.audit.source import LogSource
 from careledger.store.tile_files import CHECKPOINT_FILE, TileFiles, missing
@@ -79,10 +81,7 @@ class Auditor:
             NotBelievable: too few have signed it so far.
             Unavailable: it does not answer.
         """
-        try:
-            signed = self._source.checkpoint()
-        except ProofError as error:
-            raise Alarm("altered-log", error.reason) from error
+        signed = self._source.checkpoint()
         self._belief.check(self._source.url, signed)
         kept, shown = self.kept, signed.checkpoint
         if kept is not None and kept.checkpoint.origin != shown.origin:
@@ -115,11 +114,13 @@ class Auditor:
         shown = signed.checkpoint
         tiles = ProvedTiles(self._source.tile, shown.size, shown.root)
         if kept is not None and kept.size and tiles.root_at(kept.size) != kept.root:
-            raise Alarm(
+            raise _contradiction(
                 "rewritten-history",
                 f"{self._source.url} has changed what it showed before: its first {kept.size:,} "
                 "entries are others now",
-                *self._both(signed),
+                self._both(signed),
+                kept.size,
+                tiles,
             )
         self._copy_entries(kept.size if kept else 0, shown, tiles, tell)
         for level in levels(shown.size):
@@ -180,12 +181,15 @@ class Auditor:
     def _check_older(self, kept: SignedCheckpoint, signed: SignedCheckpoint) -> None:
         """What is no newer than the mirror must be its beginning."""
         shown = signed.checkpoint
-        if shown.size and self._root_at(kept, shown.size) != shown.root:
-            raise Alarm(
+        tiles = self._tiles(kept)
+        if shown.size and _root_at(tiles, shown.size) != shown.root:
+            raise _contradiction(
                 "rewritten-history",
                 f"{self._source.url} has changed what it showed before: its {shown.size:,} entries "
                 "are not those of the mirror",
-                *self._both(signed),
+                self._both(signed)[::-1],
+                shown.size,
+                tiles,
             )
         if shown == kept.checkpoint:
             more = kept.with_signatures(signed.signatures)
@@ -201,7 +205,7 @@ class Auditor:
             self._belief.check_one(other.url, signed)
             if signed.checkpoint.origin != kept.checkpoint.origin:
                 return f"{other.url} serves another chain"
-            own, theirs = self._side_by_side(kept, other, signed)
+            self._side_by_side(kept, other, signed)
         except ProofError as error:
             reason = f"{other.url} serves what its checkpoint does not vouch for: {error.reason}"
             raise Alarm("altered-log", reason) from error
@@ -209,34 +213,38 @@ class Auditor:
             raise
         except LedgerError as error:
             return str(error)
-        if own != theirs:
-            raise Alarm(
-                "split-view",
-                f"{self._source.url} and {other.url} show two different histories",
-                (self._source.url, kept.format()),
-                (other.url, signed.format()),
-            )
         return None
 
     def _side_by_side(
         self, kept: SignedCheckpoint, other: LogSource, signed: SignedCheckpoint
-    ) -> tuple[bytes, bytes]:
-        """The roots of both at the lesser of their sizes."""
+    ) -> None:
+        """Compare the roots of both at the lesser of their sizes."""
         own, theirs = kept.checkpoint, signed.checkpoint
+        shown = ((self._source.url, kept.format()), (other.url, signed.format()))
         if theirs.size <= own.size:
-            return self._root_at(kept, theirs.size), theirs.root
-        return own.root, ProvedTiles(other.tile, theirs.size, theirs.root).root_at(own.size)
+            tiles, smaller = self._tiles(kept), theirs
+            found, shown = _root_at(tiles, theirs.size), shown[::-1]
+        else:
+            tiles, smaller = ProvedTiles(other.tile, theirs.size, theirs.root), own
+            found = tiles.root_at(own.size)
+        if found != smaller.root:
+            raise _contradiction(
+                "split-view",
+                f"{self._source.url} and {other.url} show two different histories",
+                shown,
+                smaller.size,
+                tiles,
+            )
 
-    def _root_at(self, kept: SignedCheckpoint, size: int) -> bytes:
-        """The root that the mirror has at a size.
+    def _tiles(self, kept: SignedCheckpoint) -> ProvedTiles:
+        """The mirror's own.
 
         Raises:
             CorruptStore: the mirror is damaged.
         """
         checkpoint = kept.checkpoint
         try:
-            tiles = ProvedTiles(self._read, checkpoint.size, checkpoint.root)
-            return tiles.root_at(size)
+            return ProvedTiles(self._read, checkpoint.size, checkpoint.root)
         except ProofError as error:
             raise CorruptStore(f"the mirror is damaged: {error.reason}") from error
 
@@ -258,3 +266,30 @@ class Auditor:
         kept = self.kept
         before = (("the mirror", kept.format()),) if kept else ()
         return (*before, (self._source.url, signed.format()))
+
+
+def _root_at(tiles: ProvedTiles, size: int) -> bytes:
+    """The root that the mirror has at a size.
+
+    Raises:
+        CorruptStore: the mirror is damaged.
+    """
+    try:
+        return tiles.root_at(size)
+    except ProofError as error:
+        raise CorruptStore(f"the mirror is damaged: {error.reason}") from error
+
+
+def _contradiction(
+    kind: Kind,
+    reason: str,
+    notes: tuple[tuple[str, str], ...],
+    size: int,
+    larger: ProvedTiles,
+) -> Alarm:
+    """The alarm with all that shows it: `notes`, the smaller log's first.
+
+    The proof says with which root the `larger` log begins, where the smaller one has another.
+    """
+    path = consistency_proof(size, larger.size, partial(subtree, larger.read)) if size else ()
+    return Alarm(kind, reason, *notes, older=larger.root_at(size), path=path)

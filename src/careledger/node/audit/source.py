@@ -44,16 +44,18 @@ class LogSource:
         """The newest checkpoint that it shows; its signatures are not checked yet.
 
         Raises:
-            ProofError: what it shows is none.
-            Unavailable: it does not answer.
+            Unavailable: it does not answer, or not with a checkpoint.
         """
-        data = self._get("checkpoint", MAX_NOTE_BYTES)
+        try:
+            data = self._get("checkpoint", MAX_NOTE_BYTES)
+        except ProofError as error:
+            raise Unavailable(f"{self.url}/checkpoint is no checkpoint") from error
         if data is None:
             raise Unavailable(f"{self.url} serves no checkpoint")
         try:
             return parse_checkpoint(data.decode())
         except (Malformed, UnicodeDecodeError) as error:
-            raise ProofError(f"{self.url}/checkpoint is no checkpoint") from error
+            raise Unavailable(f"{self.url}/checkpoint is no checkpoint") from error
 
     def tile(self, place: Place) -> bytes:
         """The hashes at `place`; a partial tile that is gone is cut from the full one.
