@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 def check(folder: Path, smaller: int, key: str = "") -> "subprocess.CompletedProcess[str]":
     key = key or log_key(origin_of(CHAIN), KEY.public.public).format()
-    command = [CHECKER, folder, key, str(smaller)]
+    command = [str(CHECKER), str(folder), key, str(smaller)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -21,9 +21,10 @@ from careledger.consensus.remote import RemoteNode
 from careledger.ledger.genesis import Activation, Genesis, GenesisEvent, load_genesis
 from careledger.ledger.membership import NetworkParameters
 from careledger.ledger.possession import PublishedKey
-from careledger.ledger.record import Digest, digest
+from careledger.ledger.record import Digest, Record, digest
 from careledger.ledger.signature import Algorithm, SigningKey
 from careledger.ledger.transaction import call, sign_transaction
+from careledger.ledger.transition import Receipt
 from careledger.node.config import NODE_FILE, NodeConfig, format_toml
 from careledger.node.serve import RunningNode, open_node, wall_clock
 from careledger.vault.keyfile import save_key
@@ -119,7 +120,17 @@ class Consortium:
 
         asyncio.run(send())
 
-    def transaction(self) -> bytes:
+    def send(self, url: str, command: Record) -> Receipt:
+        """One command of the first member, to the node at `url`."""
+
+        async def send() -> Receipt:
+            async with RemoteNode(url) as node:
+                return (await node.submit(self.transaction(command))).receipt
+
+        return asyncio.run(send())
+
+    def transaction(self, command: Record | None = None) -> bytes:
+        """Something that the ledger orders; unless it is told what, something that it refuses."""
         self.nonce += 1
         member = self.members[0]
         now = wall_clock()
@@ -132,7 +143,9 @@ class Consortium:
             expires=now + 600,
         )
         return sign_transaction(
-            key(member, "transaction"), claimed, call("governance", RetireKey(key=bytes(32)))
+            key(member, "transaction"),
+            claimed,
+            call("governance", command or RetireKey(key=bytes(32))),
         )
 
     @contextmanager

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from careledger.apps.governance.commands import ReportCheckpoints
 from careledger.cli.main import main
 from careledger.ledger.checkpoint import (
     Checkpoint,
@@ -168,8 +169,12 @@ def test_a_member_that_signs_two_histories_contradicts_itself(
             eventually(lambda: any(evidence.glob("split-*-self.json")), 30)
             assert httpx2.get(clinic.url + "/v1/health").json()["split_views"] == 1
             assert "pharmacy" in signers(note(clinic))  # its true word still stands
-    [path] = evidence.glob("split-*.json")
-    kept = msgspec.json.decode(path.read_bytes(), type=SplitView)
+            [path] = evidence.glob("split-*.json")
+            kept = msgspec.json.decode(path.read_bytes(), type=SplitView)
+            report = ReportCheckpoints(member=kept.member, first=kept.first, second=kept.second)
+            receipt = consortium.send(clinic.url, report)  # the ledger takes it as it is kept
+            assert receipt.code == 0
+            assert b"misbehaved" in receipt.events[0].event
     assert (kept.member, kept.same_signer, kept.size) == ("pharmacy", True, true.size)
     trust = consortium.trusting(1, "pharmacy")
     found = [
