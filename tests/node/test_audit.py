@@ -1,6 +1,7 @@
 """Watching real nodes over HTTP: honest ones, ones that lie, and ones that went different ways."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import httpx2
 import pytest
 from click.testing import CliRunner, Result
 
+from careledger.apps.governance.commands import ReportCheckpoints
 from careledger.cli.main import main
 from careledger.ledger.checkpoint import (
     SignedByOneOf,
@@ -264,6 +266,46 @@ def test_a_shorter_history_that_is_another_is_shouted(
         result = audit(clinic.url, folder, "--trust", trust)
     assert (result.exit_code, "REWRITTEN-HISTORY" in result.output) == (1, True)
     check_contradiction(consortium, json.loads(next((folder / "evidence").iterdir()).read_text()))
+
+
+@pytest.mark.parametrize("vouched", [True, False])
+def test_an_older_disk_restored_with_its_record_is_caught_and_can_be_reported(
+    consortium: Consortium, tmp_path: Path, *, vouched: bool
+) -> None:
+    """Without the folder `vouched` the node lies without meaning to; with it, it is silent."""
+    split(consortium, 0)
+    folder, trust, home = tmp_path / "mirror", consortium.trust(1), consortium.home("hospital")
+    shutil.copytree(home / "ledger", tmp_path / "backup")
+    with consortium.running("hospital") as [hospital]:
+        consortium.write(hospital.url, 2)
+        assert audit(hospital.url, folder, "--trust", trust).exit_code == 0
+    shutil.rmtree(home / "ledger")
+    shutil.copytree(tmp_path / "backup", home / "ledger")
+    if not vouched:
+        shutil.rmtree(home / "vouched")
+    with consortium.running("hospital") as [hospital]:
+        consortium.write(hospital.url, 5)
+        result = audit(hospital.url, folder, "--trust", trust)
+        health = httpx2.get(hospital.url + "/v1/health")
+    assert result.exit_code == 1, result.output
+    if vouched:
+        assert "ALARM" not in result.output
+        assert health.status_code == 503
+        assert "signed another history" in health.json()["trouble"]
+        return
+    assert "REWRITTEN-HISTORY" in result.output
+    kept = json.loads(next((folder / "evidence").iterdir()).read_text())
+    report = ReportCheckpoints(
+        member="hospital",
+        first=kept["shown"][0]["note"],
+        second=kept["shown"][1]["note"],
+        older=bytes.fromhex(kept["older"]),
+        path=tuple(bytes.fromhex(one) for one in kept["path"]),
+    )
+    with consortium.running("clinic") as [clinic]:
+        receipt = consortium.send(clinic.url, report)
+    assert receipt.code == 0
+    assert b"misbehaved" in receipt.events[0].event
 
 
 def altered_entry(path: str, status: int, body: bytes) -> tuple[int, bytes]:
