@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -460,6 +461,56 @@ def test_what_is_no_checkpoint_is_no_lie_either(
         result = audit(url, tmp_path / "mirror", "--trust", consortium.trust(1))
     assert (result.exit_code, "is no checkpoint" in result.output) == (1, True)
     assert "ALARM" not in result.output
+
+
+def test_another_chain_s_trust_file_believes_nothing(
+    consortium: Consortium, hospital: Node, tmp_path: Path
+) -> None:
+    other = Consortium(tmp_path / "other", ("payer",))
+    result = audit(hospital.url, tmp_path / "mirror", "--trust", other.trust(1))
+    assert (result.exit_code, "another log's checkpoint." in result.output) == (2, True)
+
+
+def test_what_is_given_wrongly_is_said(tmp_path: Path) -> None:
+    (tmp_path / "trust.json").write_text("{}")
+    for wrong, said in (
+        (("--trust", tmp_path / "trust.json"), "is not a trust file"),
+        (("--key", tmp_path / "key", "--name", "a b"), "--name is one word"),
+        (("--every", 0), "is not in the range"),
+    ):
+        result = audit("http://127.0.0.1:9", tmp_path / "mirror", *wrong)
+        assert (result.exit_code, said in result.output) == (64, True), result.output
+    for url in ("nowhere", "ftp://127.0.0.1", "http://[::", "http://127.0.0.1:99999"):
+        result = audit(url, tmp_path / "mirror")
+        assert (result.exit_code, f"no answer from {url}" in result.output) == (1, True)
+
+
+def test_an_auditor_that_is_killed_goes_on_where_it_was(
+    consortium: Consortium, hospital: Node, tmp_path: Path
+) -> None:
+    consortium.write(hospital.url, 600)
+    folder, trust = tmp_path / "mirror", consortium.trust(1)
+    held = threading.Event()
+
+    def slowly(path: str, status: int, body: bytes) -> tuple[int, bytes]:
+        if "entries/001" in path:
+            held.wait(30)
+        return status, body
+
+    with lying(hospital.url, slowly) as url:
+        command = [sys.executable, "-m", "careledger.cli", "audit", url, "--folder", str(folder)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 30
+        while not (folder / "tile/entries/000").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        held.set()
+    assert not (folder / "checkpoint").exists()
+    result = audit(hospital.url, folder, "--trust", trust)
+    assert result.exit_code == 0, result.output
+    assert careledger("verify", folder, "--trust", trust).exit_code == 0
 
 
 def test_nobody_answers(tmp_path: Path) -> None:

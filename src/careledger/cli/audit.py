@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from careledger.node.audit.alarm import Alarm
     from careledger.node.audit.auditor import Auditor, Cosigner, Tell
     from careledger.node.audit.source import LogSource
+    from careledger.verify.trust import Trust
 
 ALARM, UNDECIDED = 1, 2
 """Exit status: two histories, or a failure; and nobody said whom to believe."""
@@ -79,9 +80,8 @@ def audit(
     from careledger.node.audit.source import LogSource
     from careledger.store.environment import lock_folder
     from careledger.store.tile_files import TileFiles
-    from careledger.verify.trust import parse_trust
 
-    belief = Belief(None if trust is None else parse_trust(trust.read_bytes()))
+    belief = Belief(None if trust is None else _trust(trust))
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as opened:
         opened.enter_context(lock_folder(folder))
@@ -93,7 +93,7 @@ def audit(
             click.echo("No --trust: whether the signers are to be believed stays open.", err=True)
         try:
             while True:
-                status = _look(auditor, others, decided=belief.trust is not None)
+                status = _look(auditor, others, decided=belief.trust is not None, once=once)
                 if once:
                     return status
                 time.sleep(every)
@@ -101,7 +101,7 @@ def audit(
             return _shout(folder, alarm)
 
 
-def _look(auditor: "Auditor", others: "list[LogSource]", *, decided: bool) -> int:
+def _look(auditor: "Auditor", others: "list[LogSource]", *, decided: bool, once: bool) -> int:
     """One round; its exit status if it is the only one."""
     from careledger.ledger.errors import Unavailable
     from careledger.node.audit.belief import NotBelievable
@@ -110,7 +110,7 @@ def _look(auditor: "Auditor", others: "list[LogSource]", *, decided: bool) -> in
         with _bar() as tell:
             new = auditor.follow(tell)
     except Unavailable as error:
-        _say(f"{error}. Trying again.")
+        _say(f"{error}." if once else f"{error}. Trying again.")
         return ALARM
     except NotBelievable as error:
         _say(f"Not yet: {error}.")
@@ -142,14 +142,28 @@ def _shout(folder: Path, alarm: "Alarm") -> int:
     return ALARM
 
 
+def _trust(path: Path) -> "Trust":
+    from careledger.ledger.errors import Malformed
+    from careledger.verify.trust import parse_trust
+
+    try:
+        return parse_trust(path.read_bytes())
+    except Malformed as error:
+        raise click.UsageError(f"{path} is not a trust file") from error
+
+
 def _cosigner(path: Path, name: str) -> "Cosigner":
     """The auditor's own voice; the line that others configure is told."""
     from careledger.cli.clock import wall_clock
+    from careledger.ledger.errors import Malformed
     from careledger.ledger.note import Kind, NoteKey
     from careledger.node.audit.auditor import Cosigner
 
     key = _key(path)
-    line = NoteKey(name=name, kind=Kind.COSIGNATURE, public=key.public.public).format()
+    try:
+        line = NoteKey(name=name, kind=Kind.COSIGNATURE, public=key.public.public).format()
+    except Malformed as error:
+        raise click.UsageError("--name is one word without `+`") from error
     click.echo(f"Signing the copy as {line}")
     return Cosigner(name=name, key=key, clock=wall_clock)
 

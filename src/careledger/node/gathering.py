@@ -59,6 +59,8 @@ class Gathering:
         """Begin."""
         self._tasks = [asyncio.create_task(self._sign())]
         self._tasks += [asyncio.create_task(self._follow(url)) for url in self._peers]
+        for task in self._tasks:
+            task.add_done_callback(_tell)
 
     async def close(self) -> None:
         """Stop."""
@@ -105,7 +107,7 @@ class Gathering:
                     recalled = True
                     self._answered.set()
                 agreed = await self._compare(url)
-            except (LedgerError, httpx2.HTTPError) as error:
+            except (LedgerError, httpx2.HTTPError, httpx2.InvalidURL) as error:
                 self._note(url, trouble=_words(error))
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, _LONGEST_RETRY_S)
@@ -166,7 +168,13 @@ class Gathering:
         )
 
 
-def _words(error: LedgerError | httpx2.HTTPError) -> str:
+def _tell(task: "asyncio.Task[None]") -> None:
+    """Say why a task ended that never should."""
+    if not task.cancelled() and (error := task.exception()):
+        _log.critical("checkpoints are gathered no more", exc_info=error)
+
+
+def _words(error: LedgerError | httpx2.HTTPError | httpx2.InvalidURL) -> str:
     if isinstance(error, ProofError):
         return error.reason
     if isinstance(error, Unavailable):

@@ -49,5 +49,6 @@ class Belief:
                     f"{source} shows a checkpoint with a forged signature",
                     (source, signed.format()),
                 ) from error
-            details = f" ({error.actual} of {error.expected})" if error.expected else ""
+            counted = isinstance(error.expected, int)
+            details = f" ({error.actual} of {error.expected})" if counted else ""
             raise NotBelievable(f"{source}: {error.reason}{details}") from error

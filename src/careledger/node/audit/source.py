@@ -109,6 +109,6 @@ class LogSource:
                     data += part
                     if len(data) > most:
                         raise ProofError(f"{path} is longer than it may be", expected=most)
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Unavailable(f"no answer from {self.url}: {type(error).__name__}") from error
         return bytes(data)
