@@ -211,7 +211,8 @@ def _check_person(verified: VerifiedRequest, now: Moment) -> tuple[Dimension, ..
     if asked.practitioner is None:
         return ()
     person, member = AccountId(asked.practitioner), MemberId(asked.requester)
-    if not is_acting_practitioner(now.view, person, member):
+    at = verified.emergency_at(now.time)
+    if not is_acting_practitioner(now.view, person, member, at):
         return ("person",)
     if asked.role is not None and asked.role not in practitioner_roles(now.view, person):
         return ("role",)

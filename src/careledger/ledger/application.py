@@ -26,7 +26,10 @@ class Context:
     payer: MemberId
     """The member itself, or the member that enrolled the account."""
     standing: bool
-    """Whether it, and the member that enrolled it, are active; if not, it only protects itself."""
+    """Whether it, and the member that enrolled it, are active.
+
+    If not, an account only protects itself, and a member only acts in an emergency.
+    """
     key: bytes
     """Id of the key that signed (RFC 9679 thumbprint)."""
     use: str
@@ -61,6 +64,8 @@ class Application(Generic[Command, Event]):
     claims: tuple[type[Record], ...] = ()
     """Commands that a claim key may sign; it may sign no others."""
 
+    emergency: Callable[[Record], bool] | None = None
+    """Whether a command stays open to a member for 72 hours after it was suspended."""
     witness: Callable[[Evidence, Instant, View], Iterable[Event]] | None = None
     """What follows from evidence that the engine brings, at block time; refuses nothing."""
 

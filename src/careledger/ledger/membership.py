@@ -35,6 +35,9 @@ ADDRESS_BYTES: Final = 20
 KeyAlgorithm = Literal["EdDSA", "ES256", "ES384", "X25519"]
 
 
+EMERGENCY_GRACE_S: Final = 72 * 3_600
+"""How long a suspended member keeps break-glass."""
+
 MAX_POWER: Final = 1_000_000
 """Most voting power of one member; every sum of powers stays far within 63 bits."""
 
@@ -152,6 +155,13 @@ def live_keys(view: View, signer: SignerId, use: KeyUse) -> Iterator[tuple[Diges
     for (_, _, key_id), _ in view.scan(LIVE_KEYS, signer, use):
         if isinstance(key_id, bytes):
             yield Digest(key_id), view.row(KEYS, signer, key_id)
+
+
+def may_act_in_emergency(member: SignerRow, time: Instant) -> bool:
+    """Whether `member` may break the glass: it is active, or was until less than 72 hours ago."""
+    if member.status == "suspended" and isinstance(member.suspended, int):
+        return time < member.suspended + EMERGENCY_GRACE_S
+    return member.status == "active"
 
 
 def public_key(row: KeyRow) -> PublicKey | None:

@@ -27,7 +27,7 @@ from careledger.ledger.errors import (
     WrongKeyUse,
     require,
 )
-from careledger.ledger.membership import SIGNERS, KeyRow, SignerRow, live_key
+from careledger.ledger.membership import SIGNERS, KeyRow, SignerRow, live_key, may_act_in_emergency
 from careledger.ledger.merkle import Frontier, leaf_hash
 from careledger.ledger.record import (
     Count,
@@ -158,7 +158,7 @@ def _context(
     key = live_key(view, transaction.signer, transaction.key_id)
     if key is None or key.public != transaction.key.public:
         raise UnknownSigner
-    standing = _standing(view, signer, key)
+    standing = _standing(view, signer, key, block.time)
     return Context(
         signer=transaction.signer,
         kind=signer.kind,
@@ -175,17 +175,19 @@ def _context(
     )
 
 
-def _standing(view: View, signer: SignerRow, key: KeyRow) -> bool:
-    """Whether the signer may do everything; an account that is suspended may protect itself.
+def _standing(view: View, signer: SignerRow, key: KeyRow, time: Instant) -> bool:
+    """Whether the signer may do everything.
+
+    An account that is suspended may protect itself, a member, for 72 hours, act in an emergency.
 
     Raises:
-        Refusal: removed, a suspended member, or a key that signs no transactions.
+        Refusal: removed, a member suspended for longer, or a key that signs no transactions.
     """
     require(signer.status != "removed", UnknownSigner)
     require(key.use in {"transaction", "claim"}, WrongKeyUse)
     if signer.kind == "member":
-        require(signer.status == "active", SignerSuspended)
-        return True
+        require(may_act_in_emergency(signer, time), SignerSuspended)
+        return signer.status == "active"
     payer = view.find(SIGNERS, signer.payer, absent=UnknownSigner)
     return signer.status == payer.status == "active"
 
@@ -228,10 +230,16 @@ def _check_open(
     context: Context,
     application: Application[Any, Any],  # Any: whichever application it is
 ) -> None:
-    """A claim key signs claims only; who is suspended only protects itself."""
+    """A claim key signs claims only; who is suspended only does what stays open to it."""
     claiming = isinstance(command, application.claims)
     require(claiming == (context.use == "claim"), WrongKeyUse)
-    require(context.standing or isinstance(command, application.protective), SignerSuspended)
+    if context.standing:
+        return
+    if context.kind == "member":
+        serves = application.emergency is not None and application.emergency(command)
+        require(serves, SignerSuspended)
+    else:
+        require(isinstance(command, application.protective), SignerSuspended)
 
 
 def close_block(

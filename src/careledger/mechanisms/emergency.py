@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from careledger.ledger.errors import Malformed, UnknownSigner
-from careledger.ledger.membership import SIGNERS
+from careledger.ledger.membership import SIGNERS, may_act_in_emergency
 from careledger.ledger.record import (
     AccountName,
     Digest,
@@ -54,7 +54,7 @@ class Emergency(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerifiedEmergency:
-    """An emergency whose signature is that of an active practitioner of an active member."""
+    """An emergency, signed by an active practitioner of a member that may act in one."""
 
     id: TransactionId
     practitioner: str
@@ -76,7 +76,8 @@ def verify_emergency(data: bytes, view: View, chain: Digest, time: Instant) -> V
 
     Raises:
         Malformed: not such a statement, outside its window, or its end is too far off.
-        UnknownSigner: not signed by a live key of an active account of an active member.
+        UnknownSigner: not signed by a live key of an active account of an active member, or of
+            one that has been suspended for 72 hours at most.
     """
     statement = parse_statement(data, CONTENT_TYPE)
     verify_statement(statement, view, chain, time)
@@ -86,7 +87,8 @@ def verify_emergency(data: bytes, view: View, chain: Digest, time: Instant) -> V
         raise Malformed
     signer = view.find(SIGNERS, statement.issuer, absent=UnknownSigner)
     member = view.find(SIGNERS, signer.payer, absent=UnknownSigner)
-    if signer.kind != "account" or signer.status != "active" or member.status != "active":
+    stands = signer.status == "active" and may_act_in_emergency(member, time)
+    if signer.kind != "account" or not stands:
         raise UnknownSigner
     return VerifiedEmergency(
         id=statement.id,

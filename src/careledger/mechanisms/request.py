@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import msgspec
 
 from careledger.ledger.errors import UnknownSigner
-from careledger.ledger.membership import SIGNERS
+from careledger.ledger.membership import SIGNERS, may_act_in_emergency
 from careledger.ledger.record import (
     AccountName,
     Digest,
@@ -76,6 +76,10 @@ class VerifiedRequest:
         own = self.request.account is not None and self.signer == self.request.account
         return self.signer if own else MemberId(self.request.requester)
 
+    def emergency_at(self, time: Instant) -> Instant | None:
+        """`time`, if whoever asks then says that it is an emergency; else `None`."""
+        return time if self.request.purpose == "ETREAT" else None
+
     def uses(self, account: str, time: Instant) -> Iterator[Use]:
         """What is to be decided, at `time`, about the patient `account`: a use for each action."""
         asked = self.request
@@ -102,7 +106,8 @@ def verify_request(data: bytes, view: View, chain: Digest, time: Instant) -> Ver
 
     Raises:
         Malformed: not such a statement, for another chain, or outside its window.
-        UnknownSigner: not signed by a live key of whoever asks, or one of them is not active.
+        UnknownSigner: not signed by a live key of whoever asks, or one of them is not active. Who
+            asks in an emergency may be of a member that has been suspended for 72 hours at most.
     """
     statement = parse_statement(data, CONTENT_TYPE)
     verify_statement(statement, view, chain, time)
@@ -113,7 +118,10 @@ def verify_request(data: bytes, view: View, chain: Digest, time: Instant) -> Ver
         _check_active(view, signer, request.requester)
     if request.practitioner is not None:
         _check_active(view, request.practitioner, request.requester)
-    _check_active(view, request.requester, request.requester)
+    member = view.find(SIGNERS, request.requester, absent=UnknownSigner)
+    in_emergency = request.purpose == "ETREAT" and may_act_in_emergency(member, time)
+    if not in_emergency:
+        _check_active(view, request.requester, request.requester)
     return VerifiedRequest(id=statement.id, signer=signer, request=request)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from careledger.apps.consent.state import CONSENTS, PAPERS
-from careledger.ledger.membership import SIGNERS, SignerRow
+from careledger.ledger.membership import SIGNERS, SignerRow, may_act_in_emergency
 from careledger.ledger.state import View, decode_row
 from careledger.mechanisms.conflict import (
     Consents,
@@ -82,7 +82,7 @@ def decide_own_access(view: View, use: Use, signer: str) -> Permit | Denied:
 
 def decide_break_glass(view: View, use: Use, verified: VerifiedEmergency) -> Permit | Denied:
     """Decide a use in an emergency: it needs no consent, but a practitioner in good standing."""
-    standing = _standing(view, use)
+    standing = _standing(view, use, emergency=True)
     return standing if standing is not None else break_glass(use, verified)
 
 
@@ -161,10 +161,13 @@ def history(view: View, account: str) -> Consents:
     return sorted(consents(view, account), key=lambda pair: (pair[1].given, pair[0]))
 
 
-def _standing(view: View, use: Use) -> Denied | None:
-    """Whoever is suspended may see nothing, whatever was granted."""
+def _standing(view: View, use: Use, *, emergency: bool = False) -> Denied | None:
+    """Whoever is suspended may see nothing, whatever was granted; break-glass stays 72 hours."""
     member = _signer(view, use.requester)
-    if member is None or member.kind != "member" or member.status != "active":
+    stands = member is not None and (
+        may_act_in_emergency(member, use.time) if emergency else member.status == "active"
+    )
+    if member is None or member.kind != "member" or not stands:
         return Denied(use=use, dimensions=("grantee",), rule="envelope")
     if use.practitioner is not None:
         person = _signer(view, use.practitioner)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from careledger.apps.identity.state import ACCOUNTS, HolderKind
-from careledger.ledger.membership import SIGNERS, Status
+from careledger.ledger.membership import SIGNERS, Status, may_act_in_emergency
 from careledger.ledger.record import AccountId, Instant, MemberId
 from careledger.ledger.state import View
 
@@ -63,8 +63,13 @@ def practitioner_roles(view: View, id_: AccountId) -> tuple[str, ...]:
     return () if row is None else row.roles
 
 
-def is_acting_practitioner(view: View, id_: AccountId, member: MemberId) -> bool:
-    """Whether `id_` is an active practitioner of `member`, and `member` is active itself."""
+def is_acting_practitioner(
+    view: View, id_: AccountId, member: MemberId, emergency_at: Instant | None = None
+) -> bool:
+    """Whether `id_` is an active practitioner of `member`, and `member` is active itself.
+
+    In an emergency at `emergency_at`, a member that was suspended not long before will do.
+    """
     row, signer, payer = view.get(ACCOUNTS, id_), view.get(SIGNERS, id_), view.get(SIGNERS, member)
     return (
         row is not None
@@ -72,5 +77,10 @@ def is_acting_practitioner(view: View, id_: AccountId, member: MemberId) -> bool
         and payer is not None
         and row.kind == "practitioner"
         and row.member == member
-        and signer.status == payer.status == "active"
+        and signer.status == "active"
+        and (
+            payer.status == "active"
+            if emergency_at is None
+            else may_act_in_emergency(payer, emergency_at)
+        )
     )

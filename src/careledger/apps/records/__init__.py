@@ -5,7 +5,7 @@ The ledger holds commitments, answers and acknowledgements, never content: 45 CF
 (erasure by destroying keys).
 """
 
-from careledger.apps.records import changes, commands, refusals, rules, state
+from careledger.apps.records import changes, commands, emergencies, refusals, rules, state
 from careledger.ledger.application import Application
 
 APPLICATION: Application[commands.Command, commands.Event] = Application(
@@ -40,4 +40,5 @@ APPLICATION: Application[commands.Command, commands.Event] = Application(
     refusals=refusals.REFUSALS,
     decide=rules.decide,
     evolve=changes.evolve,
+    emergency=emergencies.may_serve_emergency,
 )

@@ -153,7 +153,7 @@ def _is_genuine(report: _Report, context: Context, view: View) -> bool:
     if asked.practitioner is None:
         return False
     person, member = AccountId(asked.practitioner), MemberId(asked.requester)
-    if not is_acting_practitioner(view, person, member):
+    if not is_acting_practitioner(view, person, member, verified.emergency_at(at)):
         return False
     if asked.role is not None and asked.role not in practitioner_roles(view, person):
         return False

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Final, assert_never
 
 from careledger.apps.consent.queries import basis_holds, decide_break_glass, decide_own_access
-from careledger.apps.governance.queries import is_active
 from careledger.apps.identity.queries import (
     is_acting_practitioner,
     is_patient_of,
@@ -24,7 +23,6 @@ from careledger.apps.records.commands import (
     CommitRecords,
     Disclosed,
     DiscloseRecords,
-    EmergencyStated,
     Event,
     GrantBasis,
     KeepingCommand,
@@ -44,6 +42,11 @@ from careledger.apps.records.commands import (
     RequiredByLawBasis,
     ShredRecords,
 )
+from careledger.apps.records.emergencies import (
+    check_suspended,
+    read_emergency,
+    stated_now,
+)
 from careledger.apps.records.offline import record_offline
 from careledger.apps.records.queries import next_number, stream
 from careledger.apps.records.refusals import (
@@ -51,7 +54,6 @@ from careledger.apps.records.refusals import (
     AlreadyShredded,
     BasisFails,
     BasisNotYet,
-    EmergencyNotGenuine,
     HoldTaken,
     ManifestDiffers,
     NoSuchDisclosure,
@@ -70,7 +72,6 @@ from careledger.apps.records.refusals import (
 )
 from careledger.apps.records.state import (
     DISCLOSURES,
-    EMERGENCIES,
     HOLDS,
     REQUESTS,
     SESSIONS,
@@ -80,8 +81,6 @@ from careledger.ledger.application import Context
 from careledger.ledger.errors import Malformed, UnknownSigner, require
 from careledger.ledger.record import AccountId, MemberId
 from careledger.ledger.state import View
-from careledger.ledger.statement import parse_statement
-from careledger.mechanisms import emergency
 from careledger.mechanisms.policy import BasisName, Permit
 from careledger.mechanisms.request import VerifiedRequest, verify_request
 
@@ -91,11 +90,13 @@ GRACE_S: Final = 300
 
 def decide(command: Command, context: Context, view: View) -> Iterator[Event]:
     """Accept `command` as events, or refuse it."""
+    me = MemberId(context.signer)
+    if context.kind == "member":
+        check_suspended(command, me, view)
     if isinstance(command, AcknowledgeDisclosure):
         yield _acknowledge(command, context, view)
         return
-    me = MemberId(context.signer)
-    require(context.kind == "member" and is_active(view, me), NotACustodian)
+    require(context.kind == "member", NotACustodian)
     match command:
         case CommitRecords() | AnchorReads() | AnchorLocalReads():
             yield _anchor(command, me, context, view)
@@ -147,8 +148,8 @@ def _disclose(
     asked = verified.request
     require(asked.account == command.account, RequestForOther)
     require(is_patient_of(view, AccountId(command.account), me), NotYourPatient)
-    _check_person(verified, view)
-    stated = _emergency(command, context, view)
+    _check_person(verified, context, view)
+    stated = stated_now(command, context, view)
     basis, basis_id = _check_basis(command, verified, context, view)
     require(view.get(SESSIONS, me, command.session) is None, SessionTaken)
     if stated is not None:
@@ -204,17 +205,19 @@ def _read_request(command: Answer, me: MemberId, context: Context, view: View) -
     require(view.get(REQUESTS, me, verified.id) is None, RequestAnswered)
     if person == asked.practitioner:  # nobody asks in the name of who enrolled them
         member = MemberId(asked.requester)
-        require(is_acting_practitioner(view, person, member), RequestNotGenuine)
+        at = verified.emergency_at(context.time)
+        require(is_acting_practitioner(view, person, member, at), RequestNotGenuine)
     return verified
 
 
-def _check_person(verified: VerifiedRequest, view: View) -> None:
+def _check_person(verified: VerifiedRequest, context: Context, view: View) -> None:
     """Staff are vouched for by their organisation; whoever is named is named on the ledger."""
     asked = verified.request
     if asked.practitioner is None:
         return
     person = AccountId(asked.practitioner)
-    require(is_acting_practitioner(view, person, MemberId(asked.requester)), NotAPractitioner)
+    member, at = MemberId(asked.requester), verified.emergency_at(context.time)
+    require(is_acting_practitioner(view, person, member, at), NotAPractitioner)
     require(asked.role in {None, *practitioner_roles(view, person)}, NotAPractitioner)
 
 
@@ -233,7 +236,7 @@ def _check_basis(
             require(all(isinstance(permit, Permit) for permit in permits), BasisFails)
             return "own-access", None
         case BreakGlassBasis(statement=statement):
-            stated = _read_emergency(statement, context, view)
+            stated = read_emergency(statement, context, view)
             permits = (decide_break_glass(view, use, stated) for use in uses)
             require(all(isinstance(permit, Permit) for permit in permits), BasisFails)
             return "break-glass", stated.id
@@ -241,36 +244,6 @@ def _check_basis(
             raise BasisNotYet
         case _:
             assert_never(command.basis)
-
-
-def _emergency(command: DiscloseRecords, context: Context, view: View) -> EmergencyStated | None:
-    """The emergency that this disclosure is the first to rely on, if it relies on one."""
-    if not isinstance(command.basis, BreakGlassBasis):
-        return None
-    stated = _read_emergency(command.basis.statement, context, view)
-    if view.get(EMERGENCIES, context.payer, stated.id) is not None:
-        return None
-    said = stated.emergency
-    return EmergencyStated(
-        custodian=said.custodian,
-        account=said.account,
-        practitioner=stated.practitioner,
-        reason=said.reason,
-        emergency=stated.id,
-        since=stated.since,
-        until=said.until,
-    )
-
-
-def _read_emergency(statement: bytes, context: Context, view: View) -> emergency.VerifiedEmergency:
-    """A statement arrives within its own hour; one that did counts as long as it says."""
-    try:
-        id_ = parse_statement(statement, emergency.CONTENT_TYPE).id
-        row = view.get(EMERGENCIES, context.payer, id_)
-        time = context.time if row is None else row.since
-        return emergency.verify_emergency(statement, view, context.chain, time)
-    except (Malformed, UnknownSigner) as error:
-        raise EmergencyNotGenuine from error
 
 
 def _acknowledge(command: AcknowledgeDisclosure, context: Context, view: View) -> Acknowledged:
