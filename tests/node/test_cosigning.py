@@ -21,6 +21,8 @@ from careledger.ledger.checkpoint import (
 from careledger.ledger.record import Digest, MemberId
 from careledger.node import gathering
 from careledger.node.split import SplitView
+from careledger.store.environment import open_for_writing
+from careledger.store.layout import MAP_BYTES, number_key, tile_key
 from careledger.verify.trust import parse_trust
 from tests.faults.node_process import free_port
 from tests.node.consortium import Consortium, Node, key, root_of
@@ -117,6 +119,39 @@ def test_an_older_size_is_signed_as_log_only(tmp_path: Path) -> None:
         assert httpx2.get(f"{node.url}/v1/checkpoint?size={newest.size + 1}").status_code == 404
         assert httpx2.get(f"{node.url}/v1/checkpoint?size=0").status_code == 404
         assert httpx2.get(f"{node.url}/v1/checkpoint?size=x").status_code == 400
+
+
+def test_nobody_waits_for_signatures_that_nobody_gathers(tmp_path: Path) -> None:
+    consortium = Consortium(tmp_path / "net")
+    with consortium.running("clinic") as [node]:
+        consortium.write(node.url)
+        begun = time.monotonic()
+        assert signers(note(node, "/v1/checkpoint?wait=10")) == {"clinic"}
+        assert time.monotonic() - begun < 5
+        assert httpx2.get(node.url + "/v1/checkpoint?wait=11").status_code == 400
+
+
+def test_a_part_of_the_log_that_is_not_here_is_not_served_short(tmp_path: Path) -> None:
+    consortium = Consortium(tmp_path / "net", ("hospital",))
+    with consortium.running() as [node]:
+        consortium.write(node.url, 300)
+    environment = open_for_writing(consortium.home("hospital") / "ledger", MAP_BYTES)
+    with environment, environment.begin(write=True) as transaction:
+        entries = environment.open_db(b"entries", txn=transaction, create=False)
+        tiles = environment.open_db(b"tiles", txn=transaction, create=False)
+        assert transaction.delete(number_key(7), db=entries)
+        assert transaction.delete(tile_key(0, 0), db=tiles)
+    with consortium.running() as [node]:
+        for path, status in (
+            ("entries/000", 404),
+            ("0/000", 404),
+            ("entries/000.p/5", 200),
+            ("entries/001.p/3", 200),
+            ("0/001.p/3", 200),
+            ("1/000.p/1", 200),
+            ("0/002", 404),
+        ):
+            assert httpx2.get(f"{node.url}/tile/{path}").status_code == status, path
 
 
 def test_another_history_is_kept_as_evidence_and_told(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def routes(services: NodeServices) -> list[Route]:
         with services.reader.snapshot() as committed:
             data = content(committed, place)
         if data is None:
-            raise HTTPException(404, "the log is not that long yet")
+            raise HTTPException(404, "the log is not that long, or that part of it is not here")
         headers = {"cache-control": IMMUTABLE}
         if place.level == ENTRIES:
             headers["vary"] = "accept-encoding"

@@ -78,7 +78,7 @@ class Cosigning:
 
     async def wait_cosigned(self, size: int, seconds: float) -> None:
         """Wait at most so long until `cosigned` is of at least `size`."""
-        if self._needed <= 1:
+        if self._needed <= 1 or not self.peers:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._changed:

@@ -80,10 +80,12 @@ def missing(files: TileFiles, level: int, size: int) -> list[Place]:
 
 
 def content(committed: Snapshot, place: Place) -> bytes | None:
-    """What the log has at `place`; None if it is not that long."""
+    """What the log has at `place`; None if it is not that long, or its past is not here (yet)."""
     if place.needs > committed.latest().size:
         return None
     if place.level == ENTRIES:
         begin = place.number * WIDTH
-        return encode_bundle(committed.entries(begin, begin + place.width))
-    return committed.tile(place.level, place.number)[: place.width * HASH_BYTES]
+        entries = committed.entries(begin, begin + place.width)
+        return encode_bundle(entries) if len(entries) == place.width else None
+    tile = committed.tile(place.level, place.number)[: place.width * HASH_BYTES]
+    return tile if len(tile) == place.width * HASH_BYTES else None
