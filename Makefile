@@ -120,6 +120,7 @@ bench: $(STAMPS)/project ## every performance goal: a ratio measured in one run
 
 models: $(STAMPS)/project ## the FHIR R4 models, generated again from the official definitions
 	@$(BIN)/python -m tools.generate_fhir_models
+	@$(BIN)/python -m tools.generate_us_core_parameters
 	@exec $(BIN)/python -m tools.generate_fhir_profiles
 
 lock: $(STAMPS)/uv ## the locked requirements, compiled again with today's versions

@@ -4,6 +4,7 @@ import gzip
 import json
 import keyword
 import re
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,16 @@ def load(folder: Path, name: str) -> list[Json]:
     )
     content = json.loads(data)
     return [entry["resource"] for entry in content["entry"]] if "entry" in content else [content]
+
+
+def package(path: Path) -> list[Json]:
+    """Return the resources of an implementation guide's package."""
+    with tarfile.open(path) as archive:
+        names = [name for name in archive.getnames() if name.startswith("package/")]
+        flat = sorted(name for name in names if name.count("/") == 1 and name.endswith(".json"))
+        files = [archive.extractfile(name) for name in flat]
+        contents = [json.load(file) for file in files if file is not None]
+    return [one for one in contents if "resourceType" in one]
 
 
 def class_name(path: str) -> str:

@@ -254,6 +254,18 @@ def rows(definitions: Definitions, type_: str, parameter: Json, all_: dict[str, 
     return lines
 
 
+def write(target: Path, name: str, header: str, sentence: str, found: dict[str, list[str]]) -> None:
+    """Write a module with a table of parameters by type."""
+    body = "\n".join(
+        f'    {type_!r}: """\\\n' + "".join(f"{line}\n" for line in lines) + '""",'
+        for type_, lines in found.items()
+    )
+    (target / f"{name}.py").write_text(
+        f'{header}"""{sentence}"""\n\nfrom typing import Final\n\nTABLE: Final = {{\n{body}\n}}\n',
+        encoding="utf-8",
+    )
+
+
 def table(definitions: Definitions, parameters: Iterable[Json]) -> dict[str, list[str]]:
     """Return the lines of every type; under "" those that every type has."""
     all_ = {parameter["url"]: parameter for parameter in parameters}
@@ -274,12 +286,5 @@ def table(definitions: Definitions, parameters: Iterable[Json]) -> dict[str, lis
 def main(folder: Path, header: str, target: Path) -> None:
     """Write the module `parameter_table` into `target`."""
     found = table(Definitions(folder), load(folder, "search-parameters"))
-    body = "\n".join(
-        f'    {type_!r}: """\\\n' + "".join(f"{line}\n" for line in lines) + '""",'
-        for type_, lines in found.items()
-    )
-    (target / "parameter_table.py").write_text(
-        f'{header}"""Every R4 search parameter by type, as `fhir.search.table` reads it."""\n\n'
-        f"from typing import Final\n\nTABLE: Final = {{\n{body}\n}}\n",
-        encoding="utf-8",
-    )
+    sentence = "Every R4 search parameter by type, as `fhir.search.table` reads it."
+    write(target, "parameter_table", header, sentence, found)

@@ -11,11 +11,10 @@ import gzip
 import io
 import json
 import sys
-import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tools.fhir_definitions import Json, load, nested_codes
+from tools.fhir_definitions import Json, load, nested_codes, package
 from tools.generate_fhir_models import DEFINITIONS, ROOT
 
 TARGET = ROOT / "src" / "careledger" / "fhir" / "validate" / "definitions"
@@ -111,16 +110,6 @@ def included(include: Json, known: dict[str, Json]) -> list[list[str]] | None:
     if "filter" in include or system is None or system.get("content") != "complete":
         return None
     return [[include["system"], code] for code in nested_codes(system.get("concept", []))]
-
-
-def package(path: Path) -> list[Json]:
-    """Return the resources of an implementation guide's package."""
-    with tarfile.open(path) as archive:
-        names = [name for name in archive.getnames() if name.startswith("package/")]
-        flat = sorted(name for name in names if name.count("/") == 1 and name.endswith(".json"))
-        files = [archive.extractfile(name) for name in flat]
-        contents = [json.load(file) for file in files if file is not None]
-    return [one for one in contents if "resourceType" in one]
 
 
 def write(target: Path, name: str, profiles: list[Json], sets: dict[str, list[list[str]]]) -> None:

@@ -1,6 +1,7 @@
 """The table of search parameters: every one of R4, on every type, and the small set."""
 
 import json
+import tarfile
 from gzip import decompress
 from pathlib import Path
 
@@ -39,6 +40,33 @@ def test_every_official_parameter_is_there_under_its_code_kind_and_targets(
                 assert len(found.components) == len(official.get("component", ()))
                 checked += 1
     assert checked > 2_500
+
+
+def test_every_parameter_of_us_core_is_there_under_its_code(shared_data: Path) -> None:
+    added = set()
+    with tarfile.open(shared_data / "fhir-spec" / "us_core_610.tgz") as archive:
+        for name in archive.getnames():
+            if not name.startswith("package/SearchParameter-"):
+                continue
+            file = archive.extractfile(name)
+            assert file is not None
+            official = json.load(file)
+            [base] = official["base"]
+            found = parameters(base)[official["code"]]
+            assert found.kind == official["type"]
+            if found.url == official["url"]:
+                added.add((base, official["code"]))
+            else:
+                assert found.url.startswith(PARAMETER)
+    assert added == {
+        ("CareTeam", "role"),
+        ("Condition", "asserted-date"),
+        ("Encounter", "discharge-disposition"),
+        ("Goal", "description"),
+        ("Patient", "ethnicity"),
+        ("Patient", "gender-identity"),
+        ("Patient", "race"),
+    }
 
 
 def test_every_path_ends_in_a_datatype_that_is_read() -> None:

@@ -1,7 +1,8 @@
-"""The R4 search parameters of every resource type, and which of them are indexed.
+"""The search parameters of every resource type, and which of them are indexed.
 
-From the official definitions, by way of the generated `fhir.r4.parameter_table`; what each means
-and which are not answered: docs/reference/fhir-search.md.
+From the official definitions of R4 and of US Core, by way of the generated modules
+`parameter_table` and `us_core_parameter_table`; what each means and which are not answered:
+docs/reference/fhir-search.md.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Final, Literal, NamedTuple, cast
 
 from careledger.fhir.r4.parameter_table import TABLE
 from careledger.fhir.r4.search import ELEMENTS
+from careledger.fhir.r4.us_core_parameter_table import TABLE as US_CORE
 
 Kind = Literal[
     "string", "token", "reference", "date", "number", "quantity", "uri", "composite", "special"
@@ -87,6 +89,7 @@ def parameters(type_: str | None) -> Mapping[str, Parameter]:
     found = _parse(TABLE[""])
     if type_ is not None:
         found |= _parse(TABLE[type_])
+        found |= _parse(US_CORE.get(type_, ""))
     return MappingProxyType(found)
 
 
@@ -150,7 +153,7 @@ def _parse(lines: str) -> dict[str, Parameter]:
         found[code] = Parameter(
             code,
             cast("Kind", kind),
-            _CANONICAL + name,
+            name if "://" in name else _CANONICAL + name,
             () if targets == "-" else tuple(targets.split(",")),
             tuple(_component(part) for part in parts),
             tuple(_path(f"{path}:" if parts else path) for path in paths),
