@@ -1,6 +1,7 @@
 # Everything CareLedger needs to be built, tried and tested, with Python, make and a network.
 #
-#   make demo      four organisations on this machine; DATA=folder takes Synthea bundles, DEMO_EXIT=1 ends after the story
+#   make demo      four organisations on this machine; DATA=folder takes Synthea bundles, DEMO_EXIT=1 ends after the story,
+#                  ENGINE=cometbft gives each of them a node of its own
 #   make test      every test, and a seeded slice of the long runs
 #   make check     style, types, layers, documentation
 #   make soak      the long fault and fuzz runs; SOAK=minutes SEED=number
@@ -21,12 +22,13 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-versi
 # What a caller may set. The programs read no environment variables: these become flags here.
 DATA ?=
 DEMO_EXIT ?=
+ENGINE ?=
 JOBS ?= 2
 SOAK ?= 10
 SEED ?=
 TESTS ?=
 
-.PHONY: help setup interop clients pythons demo test soak check bench models lock format clean
+.PHONY: help setup interop clients pythons engine demo test soak check bench models lock format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 10
@@ -34,7 +36,7 @@ help: ## this list
 # --- set-up ------------------------------------------------------------------------------------
 
 setup: $(STAMPS)/project $(STAMPS)/interop $(STAMPS)/tlog $(STAMPS)/clients $(STAMPS)/pythons ## the tools and libraries, exactly as locked, in .tools and .venv
-	@:
+	@$(MAKE) engine || echo "set-up: the engine cannot be built here, so tests with validators will be skipped; \`make engine\` tries again"
 
 $(STAMPS)/uv: requirements/bootstrap.lock tools/bootstrap
 	@echo "set-up: uv into .tools"
@@ -92,6 +94,13 @@ $(STAMPS)/pythons: requirements/runtime.lock tools/pythons $(STAMPS)/locked
 	@tools/pythons
 	@touch $@
 
+# The consensus engine that other networks run as well. Only networks of several nodes need it.
+engine: $(STAMPS)/engine ## CometBFT, at the version and hashes in tools/engine, in .tools/bin
+	@:
+$(STAMPS)/engine: tools/engine/install tools/engine/go.mod tools/engine/go.sum requirements/engine.lock | $(STAMPS)/uv
+	@tools/engine/install
+	@touch $@
+
 # --- use ---------------------------------------------------------------------------------------
 
 demo: $(STAMPS)/project ## the story of Ana, Ben and Dr Cho; DATA=folder, DEMO_EXIT=1
@@ -128,6 +137,7 @@ lock: $(STAMPS)/uv ## the locked requirements, compiled again with today's versi
 	$(COMPILE) --upgrade pyproject.toml --output-file requirements/runtime.lock
 	$(COMPILE) --upgrade pyproject.toml requirements/dev.in --constraint requirements/runtime.lock --output-file requirements/dev.lock
 	$(COMPILE) --upgrade requirements/clients.in --output-file requirements/clients.lock
+	$(COMPILE) --upgrade requirements/engine.in --output-file requirements/engine.lock
 
 clean: ## everything that make made
 	rm -rf .venv .tools site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/interop/node_modules

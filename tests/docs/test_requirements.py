@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "requirements"
+TLOG_MODULE = ROOT / "tests" / "interop" / "tlog" / "go.mod"
+ENGINE_MODULE = ROOT / "tools" / "engine" / "go.mod"
 LOCKS = sorted(REQUIREMENTS.glob("*.lock"))
 
 
@@ -41,11 +43,30 @@ def clients() -> set[str]:
     return listed(REQUIREMENTS / "clients.in")
 
 
+def by_go() -> set[str]:
+    """What Go builds: the engine, the reader of log tiles, and Go itself."""
+    tools = re.findall(r"^tool (\S+)/cmd/\S+$", ENGINE_MODULE.read_text(), re.MULTILINE)
+    tlog = re.findall(r"^require (\S+) v", TLOG_MODULE.read_text(), re.MULTILINE)
+    assert tools
+    assert tlog
+    return listed(REQUIREMENTS / "engine.in") | set(tools) | set(tlog)
+
+
+def test_the_engine_and_all_it_is_built_of_are_hashed() -> None:
+    wanted = re.findall(r"^\t(\S+) (v\S+)$", ENGINE_MODULE.read_text(), re.MULTILINE)
+    hashed = re.findall(
+        r"^(\S+) (v\S+) h1:", ENGINE_MODULE.with_suffix(".sum").read_text(), re.MULTILINE
+    )
+    assert ("github.com/cometbft/cometbft", "v0.38.25") in wanted
+    assert set(hashed) >= set(wanted)
+
+
 def test_every_library_has_its_line_and_every_line_its_library() -> None:
     page = (ROOT / "docs" / "explanation" / "dependencies.md").read_text()
-    rows = set(re.findall(r"^\| ([@a-z][\w/-]*) \|", page, re.MULTILINE))
+    rows = set(re.findall(r"^\| ([@a-z][\w./-]*) \|", page, re.MULTILINE))
     package = json.loads((ROOT / "tests" / "interop" / "package.json").read_text())
-    assert rows == runtime() | development() | clients() | set(package["dependencies"])
+    packages = set(package["dependencies"])
+    assert rows == runtime() | development() | clients() | by_go() | packages
 
 
 def test_locks_hold_what_is_asked_for() -> None:

@@ -1,0 +1,91 @@
+module careledger/tools/engine
+
+go 1.24.0
+
+require (
+	github.com/DataDog/zstd v1.4.5
+	github.com/beorn7/perks v1.0.1
+	github.com/cespare/xxhash/v2 v2.3.0
+	github.com/cockroachdb/errors v1.11.3
+	github.com/cockroachdb/fifo v0.0.0-20240606204812-0bbfbd93a7ce
+	github.com/cockroachdb/logtags v0.0.0-20230118201751-21c54148d20b
+	github.com/cockroachdb/pebble v1.1.1
+	github.com/cockroachdb/redact v1.1.5
+	github.com/cockroachdb/tokenbucket v0.0.0-20230807174530-cc333fc44b06
+	github.com/cometbft/cometbft v0.38.25
+	github.com/cometbft/cometbft-db v0.14.1
+	github.com/cosmos/gogoproto v1.7.0
+	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc
+	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.0
+	github.com/dgraph-io/badger/v4 v4.2.0
+	github.com/dgraph-io/ristretto v0.1.1
+	github.com/dustin/go-humanize v1.0.1
+	github.com/fsnotify/fsnotify v1.7.0
+	github.com/getsentry/sentry-go v0.27.0
+	github.com/go-kit/kit v0.13.0
+	github.com/go-kit/log v0.2.1
+	github.com/go-logfmt/logfmt v0.6.0
+	github.com/gogo/protobuf v1.3.2
+	github.com/golang/glog v1.2.3
+	github.com/golang/groupcache v0.0.0-20210331224755-41bb18bfe9da
+	github.com/golang/protobuf v1.5.4
+	github.com/golang/snappy v0.0.4
+	github.com/google/btree v1.1.3
+	github.com/google/flatbuffers v1.12.1
+	github.com/google/go-cmp v0.6.0
+	github.com/google/orderedcode v0.0.1
+	github.com/gorilla/websocket v1.5.3
+	github.com/hashicorp/golang-lru/v2 v2.0.7
+	github.com/hashicorp/hcl v1.0.0
+	github.com/inconshreveable/mousetrap v1.1.0
+	github.com/jmhodges/levigo v1.0.0
+	github.com/klauspost/compress v1.17.11
+	github.com/kr/pretty v0.3.1
+	github.com/kr/text v0.2.0
+	github.com/lib/pq v1.12.0
+	github.com/linxGnu/grocksdb v1.8.14
+	github.com/magiconair/properties v1.8.7
+	github.com/minio/highwayhash v1.0.4
+	github.com/mitchellh/mapstructure v1.5.0
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822
+	github.com/oasisprotocol/curve25519-voi v0.0.0-20220708102147-0a8a51822cae
+	github.com/pelletier/go-toml/v2 v2.2.2
+	github.com/petermattis/goid v0.0.0-20250813065127-a731cc31b4fe
+	github.com/pkg/errors v0.9.1
+	github.com/pmezard/go-difflib v1.0.1-0.20181226105442-5d4384ee4fb2
+	github.com/prometheus/client_golang v1.21.0
+	github.com/prometheus/client_model v0.6.1
+	github.com/prometheus/common v0.62.0
+	github.com/prometheus/procfs v0.15.1
+	github.com/rcrowley/go-metrics v0.0.0-20201227073835-cf1acfcdf475
+	github.com/rogpeppe/go-internal v1.12.0
+	github.com/rs/cors v1.11.1
+	github.com/sagikazarmark/locafero v0.4.0
+	github.com/sagikazarmark/slog-shim v0.1.0
+	github.com/sasha-s/go-deadlock v0.3.9
+	github.com/sourcegraph/conc v0.3.0
+	github.com/spf13/afero v1.11.0
+	github.com/spf13/cast v1.6.0
+	github.com/spf13/cobra v1.9.1
+	github.com/spf13/pflag v1.0.6
+	github.com/spf13/viper v1.19.0
+	github.com/stretchr/testify v1.10.0
+	github.com/subosito/gotenv v1.6.0
+	github.com/syndtr/goleveldb v1.0.1-0.20210819022825-2ae1ddf74ef7
+	go.etcd.io/bbolt v1.4.0-alpha.0.0.20240404170359-43604f3112c5
+	go.opencensus.io v0.24.0
+	go.uber.org/multierr v1.10.0
+	golang.org/x/crypto v0.33.0
+	golang.org/x/exp v0.0.0-20240719175910-8a7402abbf56
+	golang.org/x/net v0.35.0
+	golang.org/x/sync v0.11.0
+	golang.org/x/sys v0.30.0
+	golang.org/x/text v0.22.0
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20241202173237-19429a94021a
+	google.golang.org/grpc v1.70.0
+	google.golang.org/protobuf v1.36.5
+	gopkg.in/ini.v1 v1.67.0
+	gopkg.in/yaml.v3 v3.0.1
+)
+
+tool github.com/cometbft/cometbft/cmd/cometbft
