@@ -1,6 +1,7 @@
 """The node API, over its ASGI door, with a real engine and store behind it."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -54,8 +55,9 @@ def run(folder: Path, story: Story, queue: Limits | None = None) -> None:
 
 def services(solo: SoloEngine, chain: Chain) -> NodeServices:
     async def wait(seconds: float) -> None:
-        async with solo.new_block:
-            await asyncio.wait_for(solo.new_block.wait(), seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds), solo.new_block:
+                await solo.new_block.wait()
 
     return NodeServices(
         genesis=genesis_file(),

@@ -1,6 +1,7 @@
 """The event feed: everything that happened, in order, from any position on.
 
 The cursor is the log position to continue from, so a follower that stops resumes where it was.
+Whoever accepts `text/event-stream` gets it as it happens, over one open connection.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from careledger.gateway.node_proofs import events_json
 from careledger.gateway.node_services import NodeServices
+from careledger.gateway.node_stream import MEDIA_TYPE, EventStream
 
 MAX_EVENTS = 1_000
 LONGEST_WAIT_S = 30
@@ -20,9 +22,12 @@ def events(services: NodeServices) -> Callable[[Request], Awaitable[Response]]:
     """`GET /v1/events?after=&limit=&wait=`: wait is how many seconds to stay for something new."""
 
     async def feed(request: Request) -> Response:
-        after = _query(request, "after", 0, (0, 2**53 - 1))
+        after = _cursor(request)
         limit = _query(request, "limit", 100, (1, MAX_EVENTS))
         wait = _query(request, "wait", 0, (0, LONGEST_WAIT_S))
+        if _wants_stream(request):
+            _check_reached(services, after)
+            return EventStream(services, after)
         found = _read(services, after, limit)
         if wait and not found["events"]:
             await services.wait_for_block(float(wait))
@@ -32,12 +37,39 @@ def events(services: NodeServices) -> Callable[[Request], Awaitable[Response]]:
     return feed
 
 
+def _wants_stream(request: Request) -> bool:
+    accepted = request.headers.get("accept", "").split(",")
+    return any(one.partition(";")[0].strip().lower() == MEDIA_TYPE for one in accepted)
+
+
+def _cursor(request: Request) -> int:
+    """Where to begin; what a browser's EventSource got last counts before the address it opened."""
+    between = 0, 2**53 - 1
+    after = _query(request, "after", 0, between)
+    last = request.headers.get("last-event-id")
+    return after if last is None else _whole("Last-Event-ID", last, between)
+
+
 def _query(request: Request, name: str, default: int, between: tuple[int, int]) -> int:
-    text = request.query_params.get(name, str(default))
+    return _whole(name, request.query_params.get(name, str(default)), between)
+
+
+def _whole(name: str, text: str, between: tuple[int, int]) -> int:
     low, high = between
     if not text.isascii() or not text.isdigit() or not low <= int(text[:20]) <= high:
         raise HTTPException(400, f"{name} is a whole number from {low} to {high}")
     return int(text)
+
+
+def _check_reached(services: NodeServices, after: int) -> None:
+    with services.reader.snapshot() as committed:
+        size = committed.latest().size
+    if after > size:
+        raise HTTPException(404, _beyond(size))
+
+
+def _beyond(size: int) -> str:
+    return f"after is beyond the log: at most {size} now"
 
 
 def _read(services: NodeServices, after: int, limit: int) -> dict[str, object]:
@@ -45,7 +77,7 @@ def _read(services: NodeServices, after: int, limit: int) -> dict[str, object]:
     with services.reader.snapshot() as committed:
         size = committed.latest().size
         if after > size:
-            raise HTTPException(404, f"after is beyond the log: at most {size} now")
+            raise HTTPException(404, _beyond(size))
         following = size
         for index, receipt in committed.receipts(after):
             if len(found) == limit:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from careledger.gateway.node_followers import Followers
 from careledger.ledger.checkpoint import SignedCheckpoint
 from careledger.ledger.genesis import Activation
 from careledger.ledger.record import Digest, Instant, MemberId
@@ -98,6 +99,7 @@ class NodeServices:
     """Wait at most so many seconds for the next block."""
     missing_versions: Callable[[], tuple[Activation, ...]] = lambda: ()
     """What the network is about to run and this node lacks."""
+    followers: Followers = field(default_factory=Followers)
 
     def checkpoint(self, header: Header) -> SignedCheckpoint:
         """The checkpoint at `header`, signed by this node and by whoever else was heard."""

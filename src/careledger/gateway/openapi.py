@@ -225,8 +225,9 @@ def _rest() -> Json:
             missing=True,
         ),
         "/v1/events": _get(
-            "What happened since a log position",
-            _json("events and where to continue", feed),
+            "What happened since a log position; as it happens, for `Accept: text/event-stream`",
+            _events(feed),
+            {"name": "Last-Event-ID", "in": "header", "schema": _SAFE},
             _query("after", _SAFE),
             _query("limit", limit),
             _query("wait", wait),
@@ -235,6 +236,14 @@ def _rest() -> Json:
         "/v1/genesis": _get("The genesis file", _json("genesis", {"type": "object"})),
         "/v1/health": _get("Whether this node can commit", _json("health", health)),
     }
+
+
+def _events(page: Json) -> Json:
+    """A page, or a stream of events, each with its log position and what follows from it."""
+    answer = _json("events and where to continue", page)
+    stream = "server-sent events `genesis`, `transaction`, `block`; each id is the next `after`"
+    answer["content"]["text/event-stream"] = {"schema": {"type": "string", "description": stream}}
+    return answer
 
 
 def document() -> Json:

@@ -35,6 +35,8 @@ class NodeConfig(Record):
     """Processes that check signatures; 0 checks them in a thread."""
     cosigners: tuple[str, ...] = ()
     """URLs of the other members' nodes, whose signatures on checkpoints are gathered."""
+    followers: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 64
+    """How many may follow the log over an open connection at a time."""
 
 
 class GatewayConfig(Record):

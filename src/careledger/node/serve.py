@@ -20,6 +20,7 @@ from careledger.consensus.chain import Chain
 from careledger.consensus.solo import SoloEngine
 from careledger.consensus.verification import Workers
 from careledger.gateway.node_api import node_app
+from careledger.gateway.node_followers import Followers
 from careledger.gateway.node_services import NodeServices
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.genesis import Installed, active_applications, load_genesis
@@ -32,6 +33,9 @@ from careledger.node.doors import Tls
 from careledger.node.gathering import Gathering
 from careledger.store.store import Store
 from careledger.vault.keyfile import load_signing_key
+
+GRACE_S = 30
+"""How long whoever is being answered may take once the node or gateway stops."""
 
 
 def wall_clock() -> Instant:
@@ -109,6 +113,7 @@ def _services(
         trouble=lambda: engine.trouble,
         wait_for_block=lambda seconds: _wait_for_block(engine, seconds),
         missing_versions=chain.missing_versions,
+        followers=Followers(config.followers),
     )
 
 
@@ -121,12 +126,11 @@ def _tables(programs: Installed) -> dict[str, Table[Any]]:  # Any: rows of every
 
 
 async def _wait_for_block(engine: SoloEngine, seconds: float) -> None:
-    async def wait() -> None:
-        async with engine.new_block:
-            await engine.new_block.wait()
-
+    """Wait for the next block; from the call on, so that none is missed after a look."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(wait(), seconds)
+        # Not wait_for: before Python 3.12 it begins a moment later, in a task of its own.
+        async with asyncio.timeout(seconds), engine.new_block:
+            await engine.new_block.wait()
 
 
 class PortTaken(LedgerError):
@@ -142,26 +146,50 @@ def _check_free(host: str, port: int) -> None:
         raise PortTaken(reason) from error
 
 
+class _Server(uvicorn.Server):
+    """A server that says when it begins to close, so that endless answers can end."""
+
+    def __init__(self, config: uvicorn.Config, closing: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say so, then take no more and wait for what is being answered."""
+        self._closing()
+        await super().shutdown(sockets)
+
+
 async def serve(
-    app: Starlette, host: str, port: int, ready: Callable[[], None], tls: Tls | None = None
+    app: Starlette,
+    host: str,
+    port: int,
+    ready: Callable[[], None],
+    tls: Tls | None = None,
+    closing: Callable[[], None] = lambda: None,
 ) -> None:
     """Answer HTTP, or with `tls` HTTPS, until SIGINT or SIGTERM.
 
-    `ready` is called once the door is open.
+    `ready` is called once the door is open, `closing` once it is being closed.
 
     Raises:
         PortTaken: somebody else answers there.
     """
     _check_free(host, port)
     settings = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, lifespan="off"
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE_S,
     )
     if tls is not None:
         settings.ssl_certfile, settings.ssl_keyfile = tls.certificate, tls.key
         if tls.client_authorities is not None:
             settings.ssl_ca_certs = str(tls.client_authorities)
             settings.ssl_cert_reqs = ssl.CERT_REQUIRED
-    server = uvicorn.Server(settings)
+    server = _Server(settings, closing)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # not in its stubs
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -183,7 +211,13 @@ async def run_node(home: Path, ready: Callable[[RunningNode], None]) -> None:
     config = load_node(home)
     async with open_node(home, config) as node:
         serving = asyncio.create_task(
-            serve(node.app, config.host, config.port, lambda: ready(node))
+            serve(
+                node.app,
+                config.host,
+                config.port,
+                lambda: ready(node),
+                closing=node.services.followers.close,
+            )
         )
         done, _ = await asyncio.wait(
             {serving, node.engine.halted}, return_when=asyncio.FIRST_COMPLETED
