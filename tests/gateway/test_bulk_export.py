@@ -143,6 +143,28 @@ def test_narrowing(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+def test_a_deletion_of_a_merged_patient_stands_once(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        since = instant_text(world.clock())
+        await world.pass_time(60)
+        await store(world, patient(BEN_MRN), observation("ben-1", BEN_MRN))
+        service = await world.service()
+        for name in ("Observation/ben-1", "Observation/o1"):
+            gone = await world.at_riverside.delete(f"/fhir/{name}", headers=service)
+            assert gone.status_code == 204
+        vault = world.riverside.organisation.vault
+        ana, ben = vault.patient(ANA_MRN), vault.patient(BEN_MRN)
+        assert ana is not None
+        assert ben is not None
+        vault.merge(ben, ana, world.clock())
+        manifest = await export(world, "/fhir/$export", service, _since=since)
+        removed = (await lines(world, manifest, service, "deleted"))["Bundle"]
+        urls = sorted(one["entry"][0]["request"]["url"] for one in removed)
+        assert urls == ["Observation/ben-1", "Observation/o1"]
+
+    tell(tmp_path, story)
+
+
 def test_bad_orders(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         client, service = world.at_riverside, await world.service()

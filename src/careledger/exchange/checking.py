@@ -132,8 +132,11 @@ def _medication(resource: Resource) -> str | None:
 
 
 def _targets(resource: Resource) -> tuple[str, ...]:
-    """What a Provenance or an AuditEvent is about: they belong to whose that is."""
+    """What a Provenance, an AuditEvent or a Binary is about: they belong to whose that is."""
+    found: Sequence[object]
     match resource.type:
+        case "Binary":
+            found = [getattr(resource.model, "securityContext", None)]
         case "Provenance":
             found = getattr(resource.model, "target", None) or ()
         case "AuditEvent":

@@ -9,6 +9,7 @@ from heapq import merge
 from typing import Final, cast
 
 from careledger.exchange.errors import AccessRefused
+from careledger.fhir.attached import BINARY
 from careledger.fhir.index import Facts
 from careledger.fhir.search.graph import Node, Test
 from careledger.ledger.record import Instant
@@ -33,6 +34,16 @@ class Holding:
 
     owner: Owner
     permits: tuple[Permit, ...]
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether it is open whatever a resource says."""
+        return all(permit.is_unlimited for permit in self.permits)
+
+    def covers(self, facts: Facts) -> bool:
+        """Whether every permit covers a resource."""
+        known = consent_facts(facts)
+        return all(permit.covers(known).allowed for permit in self.permits)
 
     def rest_covers(self, facts: Facts) -> bool:
         """Whether all but the first permit, which the vault asks, cover a resource."""
@@ -62,6 +73,7 @@ class Holdings:
         self._vault, self._at = vault, at
         self._decide, self._everybody, self._shows = decide, everybody, shows
         self._known: dict[PatientRef, Holding | None] = {}
+        self._attachments: dict[PatientRef, dict[str, list[Facts]]] = {}
         self.met = set[PatientRef]()
         """Owners of the nodes that came out."""
 
@@ -223,7 +235,32 @@ class Holdings:
 
     def _may_see(self, holding: Holding, facts: Facts) -> bool:
         """What the vault does not ask: the other permits, and what else there is to pass."""
-        return self._shows(facts) and holding.rest_covers(facts)
+        is_covered = self._shows(facts) and holding.rest_covers(facts)
+        return is_covered and (facts.type != BINARY or self._goes_with(holding, facts))
+
+    def _goes_with(self, holding: Holding, binary: Facts) -> bool:
+        """Whether nothing that has a Binary as its content is withheld (FHIR R4 2.42.3).
+
+        Judged by the consents that count for the Binary, wherever in the person's records it is.
+        """
+        if holding.is_unlimited:
+            return True
+        ref = holding.owner.patient
+        if ref not in self._attachments:
+            self._attachments[ref] = self._attachments_of(holding.owner)
+        documents = self._attachments[ref].get(f"{BINARY}/{binary.id}", ())
+        return all(map(holding.covers, documents))
+
+    def _attachments_of(self, owner: Owner) -> dict[str, list[Facts]]:
+        refs = [owner.patient]
+        if self._vault.is_joined(owner.patient):
+            root = self._vault.patient_of(owner.accounts[-1])
+            refs = [one.patient for one in self._vault.family(root or owner.patient)]
+        found = dict[str, list[Facts]]()
+        for ref in refs:
+            for name, some in self._vault.attachments(ref, self._at).items():
+                found.setdefault(name, []).extend(some)
+        return found
 
 
 def _node(holding: Holding, entry: Entry) -> Node:

@@ -168,9 +168,13 @@ class Reach:
         return map(self._came_out, self._whole.each(following))
 
     def deleted(self, local: str, since: Instant) -> Iterator[Opened]:
-        """The resources of a patient that are deletions now, and were not before `since`."""
+        """The resources of a patient that are deletions now, and were not before `since`.
+
+        Those of whoever is merged into the patient are theirs, not the patient's.
+        """
         found = self._holdings.history(None, None, frozenset((local,)), before=None, since=since)
-        return map(self._came_out, (one for one in _first_of_each(found) if one.deleted))
+        gone = (one for one in _first_of_each(found) if one.deleted)
+        return map(self._came_out, (one for one in gone if self._is_own(one, local)))
 
     # --- whose it is ---------------------------------------------------------------------------
 
@@ -190,6 +194,10 @@ class Reach:
         if holding is None:
             return None
         return tuple((permit.basis, permit.obligations) for permit in holding.permits)
+
+    def _is_own(self, opened: Opened, local: str) -> bool:
+        owner = self._vault.owner(opened.type, opened.id)
+        return owner is not None and owner.patient == self._vault.patient(local)
 
     def _came_out(self, opened: Opened) -> Opened:
         if opened.account:

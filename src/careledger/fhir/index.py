@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from careledger.fhir.attached import attached
 from careledger.fhir.compartment import patients
 from careledger.fhir.dates import EARLIEST, LATEST, Span, instant, span
 from careledger.fhir.paths import Read, reader
@@ -40,6 +41,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     start, end: first and last UTC second of the clinically relevant date; both None where there is
     none, `EARLIEST` or `LATEST` where a period is open.
     authors, encounter: references as written, `Practitioner/1`.
+    attached: `Type/id` of what has its content, see `fhir.attached`.
     values: what the search knows of it besides, encoded: `fhir.search.values`.
     """
 
@@ -56,6 +58,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     encounter: str | None = None
     identifiers: tuple[Token, ...] = ()
     values: bytes = b""
+    attached: tuple[str, ...] = ()
 
 
 class _Readers(NamedTuple):
@@ -90,6 +93,7 @@ def extract(resource: "Resource", indexed: IndexSet = ALL) -> Facts:
         encounter=next((r for r in encounters if "Encounter/" in r or r.startswith("urn:")), None),
         identifiers=_identifiers(read.identifier(model)),
         values=encode_values(values(resource, indexed)),
+        attached=attached(resource),
     )
 
 

@@ -150,6 +150,9 @@ class Depositor:
             _check(arrival, patient, before)
             place = Place(self._custodian, patient.ref, name, before.version + 1)
             facts = arrival.facts or before.facts or self._facts(patient, name, before)
+            if before.version and facts is arrival.facts:  # what was its content once stays so
+                known = before.facts or self._facts(patient, name, before)
+                facts = with_attached(facts, known)
             if facts.id is None:  # the id was given here, after the facts were read
                 facts = msgspec.structs.replace(facts, id=arrival.id)
             stored, sealed = self._seal(arrival, patient, place, facts, at, number)
@@ -212,6 +215,14 @@ def record_name(
 ) -> RecordName:
     """What the commitment is about."""
     return RecordName(custodian=custodian, account=account, type=type_, id=id_, version=version)
+
+
+def with_attached(facts: fhir.Facts, before: fhir.Facts) -> fhir.Facts:
+    """Facts of a version, with what the versions before it had as their content."""
+    if before.attached in {(), facts.attached}:
+        return facts
+    both = tuple(dict.fromkeys((*facts.attached, *before.attached)))
+    return msgspec.structs.replace(facts, attached=both)
 
 
 def _entry(arrival: Arrival, stored: Stored, facts: fhir.Facts, at: Instant) -> Entry:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from careledger.fhir import index as fhir
+from careledger.fhir.attached import BINARY
 from careledger.fhir.canonical import canonical
 from careledger.ledger.commitment import Opening, commit
 from careledger.ledger.record import AccountId, Instant, MemberId
@@ -112,6 +113,21 @@ class Opener:
         directory = self._patients.patient(DIRECTORY)
         entry = self.index(directory, until=FOREVER).entries.get((type_, id_))
         return None if entry is None else self._open(None, directory, entry, version)
+
+    def attachments(self, ref: PatientRef, at: Instant) -> dict[str, list[fhir.Facts]]:
+        """See `Vault.attachments`."""
+        entries = self.index(self._patients.patient(ref), until=at + 1).entries
+        found = dict[str, list[fhir.Facts]]()
+        for entry in entries.values():
+            for name in entry.facts.attached:
+                if entry.type != BINARY:
+                    found.setdefault(name, []).append(entry.facts)
+                    continue
+                type_, _, id_ = name.partition("/")
+                context = entries.get((type_, id_))
+                if context is not None:
+                    found.setdefault(f"{BINARY}/{entry.id}", []).append(context.facts)
+        return found
 
     def locate(
         self, ref: PatientRef | None, matches: Predicate, at: Instant

@@ -2,6 +2,7 @@
 
 from threading import RLock
 
+from careledger.fhir import index as fhir
 from careledger.ledger.commitment import Opening
 from careledger.ledger.record import Instant
 from careledger.mechanisms.policy import Permit
@@ -91,6 +92,14 @@ class Reading:
         """The newest versions that match of what belongs to no patient."""
         with self._lock:
             return self._opener.search(None, matches, 0)
+
+    def attachments(self, patient: PatientRef, at: Instant) -> dict[str, list[fhir.Facts]]:
+        """By `Binary/id`, the facts of what has it as its content, deleted or not.
+
+        For whoever decides whether the Binary may be opened; nothing of it goes out.
+        """
+        with self._lock:
+            return self._opener.attachments(patient, at)
 
     def locate(
         self, patient: PatientRef | None, matches: Predicate, at: Instant

@@ -9,7 +9,7 @@ from careledger.fhir import index as fhir
 from careledger.ledger.commitment import commit
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import MemberId
-from careledger.vault.deposit import record_name
+from careledger.vault.deposit import record_name, with_attached
 from careledger.vault.errors import Tampered
 from careledger.vault.index import Entry, decode_facts, encode_facts
 from careledger.vault.indexes import Indexes
@@ -167,4 +167,5 @@ def _extracted(
         return facts
     if content.deleted:
         return facts if before is None else before.facts
-    return msgspec.structs.replace(extract(content.data), type=facts.type, id=facts.id)
+    found = msgspec.structs.replace(extract(content.data), type=facts.type, id=facts.id)
+    return found if before is None else with_attached(found, before.facts)
