@@ -5,10 +5,12 @@ state with the parent's changes laid over it, which reads the same before and af
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from careledger.consensus.proposal import Judge, Proposal
+from careledger.ledger.entry import Evidence
 from careledger.ledger.genesis import (
     Activation,
     Genesis,
@@ -16,7 +18,7 @@ from careledger.ledger.genesis import (
     active_applications,
     missing_versions,
 )
-from careledger.ledger.membership import ACTIVATIONS, parameters
+from careledger.ledger.membership import ACTIVATIONS, NetworkParameters, parameters
 from careledger.ledger.record import Digest, Instant, TransactionId
 from careledger.ledger.state import RememberingReader, View
 from careledger.ledger.state_root import Delta
@@ -65,17 +67,25 @@ class Chain:
         """Continue from what `store` holds."""
         self.store = store
         self.id = chain
-        self._genesis = genesis
+        self.genesis = genesis
         self._installed = installed
         self._pending: Prepared | None = None
+        self._known: tuple[Header, NetworkParameters, Applications] | None = None
 
     @property
     def tip(self) -> Header:
         """The header that the next block follows."""
         return self._pending.header if self._pending else self.store.latest
 
-    def prepare(self, waiting: Iterable[VerifiedTransaction], time: Instant) -> Prepared:
+    def prepare(
+        self,
+        waiting: Iterable[VerifiedTransaction],
+        time: Instant,
+        evidence: tuple[Evidence, ...] = (),
+    ) -> Prepared:
         """Choose from `waiting`, apply and close the next block; `begin` makes it the pending one.
+
+        Of a block that a network has decided, all is chosen: no honest validator votes for another.
 
         Raises:
             MissingVersion: the network runs what this program lacks from this block on.
@@ -84,21 +94,15 @@ class Chain:
         pending = self._pending  # once: it may become durable while this runs
         parent = pending.header if pending else self.store.latest
         frontier = pending.closed.frontier if pending else self.store.frontier
-        height, time = parent.height + 1, max(time, parent.time)
-        with self.store.snapshot() as committed:
-            layers = [pending.applied.changes] if pending else []
-            view = View(RememberingReader(committed), *layers)
-            applications = self.applications(height, view)
-            judge = Judge(
-                view=view,
-                seen=lambda id_: (pending and id_ in pending.ids) or committed.has(id_),
-                time=time,
-                limits=parameters(view),
-                applications=applications,
-            )
+        with self._next(pending, parent, time) as judge:
             proposal = judge.choose(waiting)
-            block = Block(height=height, time=time, transactions=tuple(proposal.chosen))
-            applied = apply_block(view, parent, block, self.id, applications)
+            block = Block(
+                height=parent.height + 1,
+                time=judge.time,
+                transactions=tuple(proposal.chosen),
+                evidence=evidence,
+            )
+            applied = apply_block(judge.view, parent, block, self.id, judge.applications)
         delta = self.store.delta(applied.changes, after=pending.delta if pending else None)
         closed = close_block(applied, block, parent, delta.root, frontier)
         return Prepared(
@@ -109,6 +113,40 @@ class Chain:
             delta=delta,
             ids=frozenset(transaction.id for transaction in block.transactions),
         )
+
+    @contextmanager
+    def judging(self, time: Instant) -> Iterator[Judge]:
+        """Who judges what the next block may hold, at `time`.
+
+        Raises:
+            MissingVersion: the network runs what this program lacks from this block on.
+            Unavailable: the store could not be read.
+        """
+        pending = self._pending
+        with self._next(pending, pending.header if pending else self.store.latest, time) as judge:
+            yield judge
+
+    @contextmanager
+    def _next(self, pending: Prepared | None, parent: Header, time: Instant) -> Iterator[Judge]:
+        with self.store.snapshot() as committed:
+            layers = [pending.applied.changes] if pending else []
+            view = View(RememberingReader(committed), *layers)
+            limits, applications = self._agreed(parent, view)
+            yield Judge(
+                view=view,
+                seen=lambda id_: (pending and id_ in pending.ids) or committed.has(id_),
+                time=max(time, parent.time),
+                limits=limits,
+                applications=applications,
+            )
+
+    def _agreed(self, parent: Header, view: View) -> tuple[NetworkParameters, Applications]:
+        """What holds after `parent`; worked out once, for engines ask at every transaction."""
+        known = self._known  # once: two threads may ask
+        if known is None or known[0] != parent:
+            applications = self.applications(parent.height + 1, view)
+            known = self._known = parent, parameters(view), applications
+        return known[1:]
 
     def begin(self, prepared: Prepared) -> None:
         """Make `prepared` the pending block; the one before must be durable."""
@@ -142,13 +180,13 @@ class Chain:
         Raises:
             MissingVersion: this program lacks some of it.
         """
-        return active_applications(self._genesis, self._installed, height, view)
+        return active_applications(self.genesis, self._installed, height, view)
 
     def missing_versions(self) -> tuple[Activation, ...]:
         """What the network is about to run, by committed state, and this program lacks."""
         with self.store.snapshot() as committed:
             height = committed.latest().height
-            return missing_versions(self._genesis, self._installed, height, View(committed))
+            return missing_versions(self.genesis, self._installed, height, View(committed))
 
     def warn_of_missing_versions(self) -> None:
         """Tell the operators in time that this program has to be upgraded."""

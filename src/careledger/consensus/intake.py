@@ -10,6 +10,7 @@ from careledger.consensus.chain import Chain
 from careledger.consensus.verification import Checked, Workers, check, check_many, restore
 from careledger.ledger.errors import Inadmissible, Unavailable
 from careledger.ledger.record import Instant
+from careledger.ledger.state import View
 from careledger.ledger.transaction import Replayed, VerifiedTransaction, parse_transaction
 from careledger.ledger.transition import Receipt
 from careledger.store.snapshot import Snapshot
@@ -217,7 +218,7 @@ class Intake:
         with self._chain.store.snapshot() as committed:
             for raw in raws:
                 try:
-                    found.append(check(raw, committed, committed.has, time, self._chain.id))
+                    found.append(check(raw, View(committed), committed.has, time, self._chain.id))
                 except Inadmissible as error:
                     found.append(error.code)
         return found

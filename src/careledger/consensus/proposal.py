@@ -1,7 +1,9 @@
 """What goes into the next block: admissible transactions, a fair share for every member.
 
 Pure, and the same for every engine: the embedded one fills its blocks with it, and a validator of
-a larger network will judge proposals with it.
+a larger network fills its proposals and judges those of others with it. Choosing again from what
+was chosen chooses all of it, so honest validators agree. Whatever is changed here changes what
+every node must do at once.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,15 +12,16 @@ from dataclasses import dataclass, field
 import msgspec
 
 from careledger.ledger.errors import Inadmissible, Malformed
-from careledger.ledger.membership import SIGNERS, NetworkParameters, live_key
+from careledger.ledger.membership import SIGNERS, NetworkParameters
 from careledger.ledger.record import Instant, SignerId, TransactionId, decode
 from careledger.ledger.state import View
 from careledger.ledger.transaction import (
-    Expired,
+    Call,
     OverBudget,
     Replayed,
     UnknownKey,
     VerifiedTransaction,
+    check_still_admissible,
 )
 from careledger.ledger.transition import Applications
 
@@ -51,6 +54,11 @@ class Budget:
         """Count a transaction: each of its commands, and its bytes."""
         self.commands += len(transaction.calls)
         self.bytes += len(transaction.raw)
+
+    def release(self, transaction: VerifiedTransaction) -> None:
+        """Count it no longer."""
+        self.commands -= len(transaction.calls)
+        self.bytes -= len(transaction.raw)
 
     def is_over(self, limit: NetworkParameters) -> bool:
         """Whether this is more than a member may have waiting."""
@@ -118,17 +126,12 @@ class Judge:
         """Who pays, once it is still admissible at this block's time.
 
         Raises:
-            Inadmissible: expired, seen, or signed by a key that is no longer live.
+            Inadmissible: seen, outside its time, or signed by a key that is no longer live.
         """
-        if transaction.id in within or self.seen(transaction.id):
+        if transaction.id in within:
             raise Replayed
-        if self.time > transaction.expires:
-            raise Expired(transaction.expires, self.time)
-        key = live_key(self.view, transaction.signer, transaction.key_id)
-        signer = self.view.get(SIGNERS, transaction.signer)
-        if key is None or key.public != transaction.key.public or signer is None:
-            raise UnknownKey
-        return signer.payer  # type: ignore[return-value] # rows hold ids as plain text
+        check_still_admissible(self.view, self.seen, transaction, self.time)
+        return payer_of(self.view, transaction)
 
     def _fits(self, allowance: Allowance, transaction: VerifiedTransaction) -> bool:
         """Whether it fits into the block, which then counts it; else it waits for a later one.
@@ -138,7 +141,7 @@ class Judge:
         """
         limits, used = self.limits, allowance.used
         if not used.has_room(transaction, limits, protective=False):
-            protects = self._protects(transaction)
+            protects = is_protective(transaction.calls, self.applications)
             if not (protects and used.has_room(transaction, limits, protective=True)):
                 waiting = allowance.waiting[protects]
                 waiting.use(transaction)
@@ -149,16 +152,29 @@ class Judge:
         used.use(transaction)
         return True
 
-    def _protects(self, transaction: VerifiedTransaction) -> bool:
-        """Whether every command of it is protective: a revocation, a denial."""
-        for call in transaction.calls:
-            application = self.applications.get(call.application)
-            if application is None or not application.protective:
-                return False
-            try:
-                command = decode(call.command, application.command_type)
-            except (Malformed, msgspec.ValidationError):
-                return False
-            if not isinstance(command, application.protective):
-                return False
-        return True
+
+def payer_of(view: View, transaction: VerifiedTransaction) -> SignerId:
+    """Whose budget it counts against.
+
+    Raises:
+        UnknownKey: its signer is nobody.
+    """
+    signer = view.get(SIGNERS, transaction.signer)
+    if signer is None:
+        raise UnknownKey
+    return signer.payer  # type: ignore[return-value] # rows hold ids as plain text
+
+
+def is_protective(calls: Iterable[Call], applications: Applications) -> bool:
+    """Whether every command is protective: a revocation, a denial."""
+    for call in calls:
+        application = applications.get(call.application)
+        if application is None or not application.protective:
+            return False
+        try:
+            command = decode(call.command, application.command_type)
+        except (Malformed, msgspec.ValidationError):
+            return False
+        if not isinstance(command, application.protective):
+            return False
+    return True

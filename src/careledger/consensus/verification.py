@@ -17,7 +17,7 @@ from careledger.ledger import transaction as rules
 from careledger.ledger.errors import Inadmissible
 from careledger.ledger.record import AccountId, Digest, Instant, MemberId, SignerId, TransactionId
 from careledger.ledger.signature import Algorithm, PublicKey
-from careledger.ledger.state import Reader, RememberingReader, View
+from careledger.ledger.state import RememberingReader, View
 from careledger.ledger.transaction import (
     Call,
     VerifiedTransaction,
@@ -28,9 +28,9 @@ from careledger.ledger.transaction import (
 from careledger.store.reader import StoreReader
 
 Checked = tuple[
-    bytes, str, bytes, Algorithm, bytes, int, tuple[tuple[str, bytes], ...]
+    bytes, str, bytes, Algorithm, bytes, int, int, tuple[tuple[str, bytes], ...]
 ]  # plain values pickle at a tenth of a dataclass's cost
-"""Id, signer, key id, algorithm, public key, expiry, calls."""
+"""Id, signer, key id, algorithm, public key, begin, expiry, calls."""
 
 INADMISSIBLE: dict[int, type[Inadmissible]] = {
     error.code: error
@@ -49,7 +49,7 @@ INADMISSIBLE: dict[int, type[Inadmissible]] = {
 
 
 def check(
-    raw: bytes, reader: Reader, seen: rules.Seen, time: Instant, chain: Digest
+    raw: bytes, view: View, seen: rules.Seen, time: Instant, chain: Digest
 ) -> VerifiedTransaction:
     """Parse, judge by committed state, and check the signature of one transaction.
 
@@ -57,17 +57,19 @@ def check(
         Inadmissible: it may not enter a block; the subclass says why.
     """
     transaction = parse_transaction(raw)
-    key = check_admissible(View(reader), seen, transaction, time, chain)
+    key = check_admissible(view, seen, transaction, time, chain)
     return verify_transaction(transaction, key)
 
 
-def _plain(transaction: VerifiedTransaction) -> Checked:
+def plain(transaction: VerifiedTransaction) -> Checked:
+    """What crosses from one process to another; `restore` turns it back."""
     return (
         transaction.id,
         transaction.signer,
         transaction.key_id,
         transaction.key.algorithm,
         transaction.key.public,
+        transaction.begins,
         transaction.expires,
         tuple((call.application, call.command) for call in transaction.calls),
     )
@@ -81,13 +83,14 @@ def restore(raw: bytes, checked: Checked | int) -> VerifiedTransaction:
     """
     if isinstance(checked, int):
         raise INADMISSIBLE[checked]
-    id_, signer, key_id, algorithm, public, expires, calls = checked
+    id_, signer, key_id, algorithm, public, begins, expires, calls = checked
     name: SignerId = AccountId(signer) if signer.startswith("@") else MemberId(signer)
     return VerifiedTransaction(
         id=TransactionId(id_),
         signer=name,
         key_id=Digest(key_id),
         key=PublicKey(algorithm=algorithm, public=public),
+        begins=begins,
         expires=expires,
         calls=tuple(Call(application=one, command=command) for one, command in calls),
         raw=raw,
@@ -120,10 +123,10 @@ def check_many(raws: Sequence[bytes], time: Instant) -> list[Checked | int]:
         raise RuntimeError
     with _reader.snapshot() as committed:
         found: list[Checked | int] = []
-        reader = RememberingReader(committed)
+        view = View(RememberingReader(committed))
         for raw in raws:
             try:
-                found.append(_plain(check(raw, reader, committed.has, time, _chain)))
+                found.append(plain(check(raw, view, committed.has, time, _chain)))
             except Inadmissible as error:
                 found.append(error.code)
     return found

@@ -18,7 +18,7 @@ from careledger.ledger.record import (
     decode,
     encode,
 )
-from careledger.ledger.signature import PublicKey, SigningKey, verify
+from careledger.ledger.signature import Algorithm, PublicKey, SigningKey, verify
 from careledger.ledger.state import View
 from careledger.ledger.statement import (
     SKEW_S,
@@ -77,6 +77,7 @@ class VerifiedTransaction:
     signer: SignerId
     key_id: Digest
     key: PublicKey
+    begins: Instant
     expires: Instant
     calls: tuple[Call, ...]
     raw: bytes
@@ -180,17 +181,42 @@ def check_admissible(
     statement = transaction.statement
     if statement.claims.audience != chain.hex():
         raise WrongChain
-    if seen(transaction.id):  # before its time: "sign it again" would make it happen twice
+    _check_time(seen, transaction.id, statement.claims.not_before, statement.claims.expires, time)
+    return _find_key(view, statement.issuer, statement.key_id, statement.algorithm)
+
+
+def check_still_admissible(
+    view: View, seen: Seen, transaction: VerifiedTransaction, time: Instant
+) -> None:
+    """The same of a transaction that was verified before: what may have changed since.
+
+    It has the answer, and the reason, that `check_admissible` would give, so that it does not
+    matter to the network who verified what when.
+
+    Raises:
+        Inadmissible: the subclass says why.
+    """
+    _check_time(seen, transaction.id, transaction.begins, transaction.expires, time)
+    signer, algorithm = transaction.signer, transaction.key.algorithm
+    if _find_key(view, signer, transaction.key_id, algorithm) != transaction.key:
+        raise UnknownKey
+
+
+def _check_time(seen: Seen, id_: TransactionId, begins: Instant, ends: Instant, now: int) -> None:
+    if seen(id_):  # before its time: "sign it again" would make it happen twice
         raise Replayed
-    if statement.claims.not_before > time + SKEW_S:
-        raise NotYetValid(statement.claims.not_before, time)
-    if time > statement.claims.expires:
-        raise Expired(statement.claims.expires, time)
-    row = live_key(view, statement.issuer, statement.key_id)
+    if begins > now + SKEW_S:
+        raise NotYetValid(begins, now)
+    if now > ends:
+        raise Expired(ends, now)
+
+
+def _find_key(view: View, signer: SignerId, key_id: Digest, algorithm: Algorithm) -> PublicKey:
+    row = live_key(view, signer, key_id)
     if row is None or row.use not in {"transaction", "claim"}:
         raise UnknownKey
     key = public_key(row)
-    if key is None or key.algorithm != statement.algorithm:
+    if key is None or key.algorithm != algorithm:
         raise UnknownKey
     return key
 
@@ -211,6 +237,7 @@ def verify_transaction(transaction: SignedTransaction, key: PublicKey) -> Verifi
         signer=statement.issuer,
         key_id=statement.key_id,
         key=key,
+        begins=statement.claims.not_before,
         expires=statement.claims.expires,
         calls=transaction.calls,
         raw=statement.raw,

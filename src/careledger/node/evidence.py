@@ -13,23 +13,20 @@ from pathlib import Path
 
 import msgspec
 
+from careledger.consensus.verification import Checked, plain, restore
 from careledger.ledger.entry import BlockEntry, Evidence, decode_entry
 from careledger.ledger.errors import CorruptStore, LedgerError, Malformed
 from careledger.ledger.membership import KEYS, public_key
 from careledger.ledger.record import (
-    AccountId,
     Digest,
     Instant,
-    MemberId,
     SignerId,
-    TransactionId,
     decode,
 )
-from careledger.ledger.signature import Algorithm, PublicKey
+from careledger.ledger.signature import PublicKey
 from careledger.ledger.state import View
 from careledger.ledger.statement import SKEW_S
 from careledger.ledger.transaction import (
-    Call,
     VerifiedTransaction,
     parse_transaction,
     verify_transaction,
@@ -43,9 +40,6 @@ Signed = tuple[bytes, Instant]
 
 Keys = dict[tuple[SignerId, Digest], PublicKey | None]
 """(signer, key id) -> that key, of one state."""
-
-Plain = tuple[bytes, str, bytes, Algorithm, bytes, int, tuple[tuple[str, bytes], ...]]
-"""Id, signer, key id, algorithm, public key, expiry, calls: plain values cross processes fast."""
 
 CHUNK = 400
 AHEAD = 4
@@ -65,7 +59,7 @@ class Found:
 @dataclass(frozen=True, kw_only=True)
 class _Chunk:
     blocks: list[tuple[Header, list[bytes]]]
-    checked: "Future[list[Plain | str]] | None"
+    checked: "Future[list[Checked | str]] | None"
 
 
 def find_blocks(
@@ -100,12 +94,12 @@ def start_workers(count: int) -> ProcessPoolExecutor:
     return pool
 
 
-def check_many(folder: Path, signed: Sequence[Signed], chain: Digest) -> list[Plain | str]:
+def check_many(folder: Path, signed: Sequence[Signed], chain: Digest) -> list[Checked | str]:
     """In a worker: check each transaction by itself and against its signer's key."""
     with StoreReader(folder) as reader, reader.snapshot() as committed:
         keys: Keys = {}
         found = [check_one(View(committed), raw, time, chain, keys) for raw, time in signed]
-    return [one if isinstance(one, str) else _plain(one) for one in found]
+    return [one if isinstance(one, str) else plain(one) for one in found]
 
 
 def _chunks(committed: Snapshot) -> Iterator[list[tuple[Header, list[bytes]]]]:
@@ -151,7 +145,7 @@ def _settle(chunk: _Chunk, committed: Snapshot, chain: Digest) -> Iterator[Found
         transactions = [
             check_one(View(committed), raw, header.time, chain, keys)
             if checked is None
-            else _restore(raw, next(checked))
+            else _restored(raw, next(checked))
             for raw in raws
         ]
         evidence = _evidence(committed, header)
@@ -201,28 +195,5 @@ def check_one(
         return type(error).__name__
 
 
-def _plain(transaction: VerifiedTransaction) -> Plain:
-    return (
-        transaction.id,
-        transaction.signer,
-        transaction.key_id,
-        transaction.key.algorithm,
-        transaction.key.public,
-        transaction.expires,
-        tuple((call.application, call.command) for call in transaction.calls),
-    )
-
-
-def _restore(raw: bytes, plain: Plain | str) -> VerifiedTransaction | str:
-    if isinstance(plain, str):
-        return plain
-    id_, signer, key_id, algorithm, public, expires, calls = plain
-    return VerifiedTransaction(
-        id=TransactionId(id_),
-        signer=AccountId(signer) if signer.startswith("@") else MemberId(signer),
-        key_id=Digest(key_id),
-        key=PublicKey(algorithm=algorithm, public=public),
-        expires=expires,
-        calls=tuple(Call(application=name, command=command) for name, command in calls),
-        raw=raw,
-    )
+def _restored(raw: bytes, checked: Checked | str) -> VerifiedTransaction | str:
+    return checked if isinstance(checked, str) else restore(raw, checked)

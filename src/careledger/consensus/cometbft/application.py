@@ -1,0 +1,287 @@
+"""The ledger as CometBFT drives it: every call of ABCI 2.0, as a plain function over the chain.
+
+Nothing here waits, and no time comes from anywhere but `clock` and the engine's blocks. What a
+block does is decided in `finalize_block` and made durable in `commit`, in one step; before that
+step a crash leaves nothing, and the engine brings the block again.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from careledger.consensus.chain import Chain, Prepared
+from careledger.consensus.cometbft import messages as m
+from careledger.consensus.cometbft.blocks import codes, evidence_of, seconds, within
+from careledger.consensus.cometbft.genesis import check_init, consensus_parameters
+from careledger.consensus.cometbft.pool import Pool, Pooled
+from careledger.consensus.cometbft.snapshot_calls import NoSnapshots, Snapshots
+from careledger.consensus.cometbft.validators import validator_updates
+from careledger.consensus.intake import Busy
+from careledger.consensus.proposal import Judge, is_protective, payer_of
+from careledger.consensus.verification import check
+from careledger.consensus.verified import VerifiedOnce
+from careledger.ledger.errors import Inadmissible, InvalidBlock, LedgerError
+from careledger.ledger.record import Instant
+from careledger.ledger.transaction import (
+    Expired,
+    OverBudget,
+    Replayed,
+    UnknownKey,
+    VerifiedTransaction,
+    check_still_admissible,
+)
+from careledger.ledger.transition import STATE_MACHINE_VERSION
+
+ENGINE_SERIES = "0.38."
+"""Which engine's calls these are."""
+
+BUSY_CODE = 1
+"""Of a transaction that is turned away only because too much waits; below any refusal of ours."""
+
+UNKNOWN_QUERY_CODE = 1
+
+_OVER = (Replayed, Expired, UnknownKey)
+"""What does not pass by waiting."""
+
+_log = logging.getLogger(__name__)
+
+
+class WrongEngine(LedgerError):
+    """The engine is of another version than this program speaks with."""
+
+
+class Application:
+    """One node's application. One call at a time; `chain` is written by nobody else."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        *,
+        clock: Callable[[], Instant],
+        verified: VerifiedOnce | None = None,
+        pool: Pool | None = None,
+        snapshots: Snapshots | None = None,
+    ) -> None:
+        """Drive `chain`; `clock` judges only what may wait, never what is in a block."""
+        self.chain = chain
+        self.verified = verified or VerifiedOnce()
+        self.pool = pool or Pool()
+        self.snapshots = snapshots or NoSnapshots()
+        self._clock = clock
+        self._finalized: Prepared | None = None
+        self.committed: Prepared | None = None
+        """The newest block that was made durable since this began."""
+
+    # --- beginning -----------------------------------------------------------------------------
+
+    def info(self, request: m.RequestInfo) -> m.ResponseInfo:
+        """Where the chain stands: what is durable, so that the engine brings the rest again.
+
+        Raises:
+            WrongEngine: an engine that makes other calls.
+        """
+        if not request.version.startswith(ENGINE_SERIES):
+            raise WrongEngine(
+                f"the engine is CometBFT {request.version or '(unknown)'}, and this program needs "
+                f"{ENGINE_SERIES}x: `make setup` installs it"
+            )
+        latest = self.chain.store.latest
+        return m.ResponseInfo(
+            data=self.chain.id.hex(),
+            app_version=STATE_MACHINE_VERSION,
+            last_block_height=latest.height,
+            last_block_app_hash=latest.app_hash,
+        )
+
+    def init_chain(self, request: m.RequestInitChain) -> m.ResponseInitChain:
+        """Begin, if the engine's genesis file is that of this chain.
+
+        Raises:
+            WrongGenesis: it is not.
+        """
+        latest = self.chain.store.latest
+        if latest.height:
+            raise InvalidBlock("this chain has begun already", 0, latest.height)
+        with self.chain.judging(latest.time) as judge:
+            check_init(request, self.chain.id, self.chain.genesis, judge.view)
+        return m.ResponseInitChain(
+            consensus_params=consensus_parameters(), app_hash=latest.app_hash
+        )
+
+    def query(self, request: m.RequestQuery) -> m.ResponseQuery:
+        """The node's own HTTP API answers questions, with proofs; here is only the app hash."""
+        latest = self.chain.store.latest
+        if request.path != "/app-hash":
+            log = "ask the node's HTTP API; here is only /app-hash"
+            return m.ResponseQuery(code=UNKNOWN_QUERY_CODE, log=log, height=latest.height)
+        return m.ResponseQuery(value=latest.app_hash, height=latest.height)
+
+    # --- what waits ----------------------------------------------------------------------------
+
+    def check_tx(self, request: m.RequestCheckTx) -> m.ResponseCheckTx:
+        """Whether it may wait in the engine's mempool; of one that does, whether it still may."""
+        known = self.verified.get(request.tx)
+        if known is not None and self.pool.has(known):
+            return _OK
+        if request.type:  # it waited, and was ordered or has expired since
+            return m.ResponseCheckTx(code=Replayed.code, log="no longer waiting")
+        with self.chain.judging(self._clock()) as judge:
+            try:
+                self._take(self._verify(request.tx, judge), judge)
+            except Inadmissible as error:
+                return m.ResponseCheckTx(code=error.code, log=error.text())
+            except Busy as error:
+                return m.ResponseCheckTx(code=BUSY_CODE, log=str(error))
+        return _OK
+
+    def offer(
+        self, transactions: Iterable[VerifiedTransaction]
+    ) -> list[Inadmissible | Busy | None]:
+        """Take in what this node was sent itself, ahead of the engine; for each, why not if not.
+
+        So a protective one gets into this node's own proposals even if the engine's mempool has
+        no place for it.
+        """
+        found: list[Inadmissible | Busy | None] = []
+        with self.chain.judging(self._clock()) as judge:
+            for transaction in transactions:
+                self.verified.add(transaction)
+                try:
+                    check_still_admissible(judge.view, judge.seen, transaction, judge.time)
+                    self._take(transaction, judge)
+                except (Inadmissible, Busy) as error:
+                    found.append(error)
+                else:
+                    found.append(None)
+        return found
+
+    def _take(self, transaction: VerifiedTransaction, judge: Judge) -> None:
+        protects = is_protective(transaction.calls, judge.applications)
+        pooled = Pooled(transaction, payer_of(judge.view, transaction), protects)
+        self.pool.add(pooled, judge.limits)
+
+    def _verify(self, raw: bytes, judge: Judge) -> VerifiedTransaction:
+        """Parse, judge and verify; whatever was verified before is judged only.
+
+        Raises:
+            Inadmissible: the same for either way.
+        """
+        known = self.verified.get(raw)
+        if known is None:
+            known = check(raw, judge.view, judge.seen, judge.time, self.chain.id)
+            self.verified.add(known)
+        else:
+            check_still_admissible(judge.view, judge.seen, known, judge.time)
+        return known
+
+    def _verify_each(
+        self, raws: Sequence[bytes], judge: Judge
+    ) -> list[VerifiedTransaction | Inadmissible]:
+        found: list[VerifiedTransaction | Inadmissible] = []
+        for raw in raws:
+            try:
+                found.append(self._verify(raw, judge))
+            except Inadmissible as error:
+                found.append(error)
+        return found
+
+    # --- proposals -----------------------------------------------------------------------------
+
+    def prepare_proposal(self, request: m.RequestPrepareProposal) -> m.ResponsePrepareProposal:
+        """Fill a block: what protects patients first, then in the order of the mempool."""
+        self._check_height(request.height)
+        with self.chain.judging(seconds(request.time)) as judge:
+            offered = self._verify_each(request.txs, judge)
+            waiting = [*self.pool.protective()]
+            waiting += [one for one in offered if isinstance(one, VerifiedTransaction)]
+            proposal = judge.choose({one.id: one for one in waiting}.values())
+        for transaction, error in proposal.refused:
+            if isinstance(error, _OVER):
+                self.pool.discard(transaction.id)
+        for raw, found in zip(request.txs, offered, strict=True):
+            known = self.verified.get(raw)
+            if known is not None and isinstance(found, _OVER):
+                self.pool.discard(known.id)
+        chosen = (transaction.raw for transaction in proposal.chosen)
+        return m.ResponsePrepareProposal(txs=within(chosen, request.max_tx_bytes))
+
+    def process_proposal(self, request: m.RequestProcessProposal) -> m.ResponseProcessProposal:
+        """Vote yes, unless the block holds what no honest validator would have put there."""
+        self._check_height(request.height)
+        with self.chain.judging(seconds(request.time)) as judge:
+            found = self._verify_each(request.txs, judge)
+            valid = [one for one in found if isinstance(one, VerifiedTransaction)]
+            proposal = judge.choose(valid)
+        if len(proposal.chosen) == len(found):
+            return m.ResponseProcessProposal(status=m.Vote.ACCEPT)
+        errors = [one for one in found if isinstance(one, Inadmissible)]
+        errors += [error for _, error in proposal.refused]
+        reason = type(errors[0]).__name__ if errors else OverBudget.__name__
+        _log.error("voting against a proposal for height %d: %s", request.height, reason)
+        return m.ResponseProcessProposal(status=m.Vote.REJECT)
+
+    def extend_vote(self, _: m.RequestExtendVote) -> m.ResponseExtendVote:
+        """Votes are never extended; checkpoints are signed apart, after the commit."""
+        return m.ResponseExtendVote()
+
+    def verify_vote_extension(
+        self, request: m.RequestVerifyVoteExtension
+    ) -> m.ResponseVerifyVoteExtension:
+        """An extension that nobody makes is none of ours."""
+        status = m.Vote.REJECT if request.vote_extension else m.Vote.ACCEPT
+        return m.ResponseVerifyVoteExtension(status=status)
+
+    # --- blocks --------------------------------------------------------------------------------
+
+    def finalize_block(self, request: m.RequestFinalizeBlock) -> m.ResponseFinalizeBlock:
+        """Work out what a decided block does; nothing is durable yet.
+
+        What is inadmissible gets in only by the votes of more than two thirds. It is left out then,
+        as if it were not there, with its reason as result: the same on every node.
+
+        Raises:
+            InvalidBlock: it does not follow what is durable.
+        """
+        self._check_height(request.height)
+        time = seconds(request.time)
+        with self.chain.judging(time) as judge:
+            found = self._verify_each(request.txs, judge)
+        valid = [one for one in found if isinstance(one, VerifiedTransaction)]
+        prepared = self.chain.prepare(valid, time, evidence_of(request.misbehavior))
+        if len(prepared.block.transactions) != len(found):
+            _log.critical("block %d was decided with what is inadmissible", request.height)
+        self._finalized = prepared
+        with self.chain.store.snapshot() as committed:
+            updates = validator_updates(committed, prepared.applied.changes)
+        return m.ResponseFinalizeBlock(
+            tx_results=tuple(m.ExecTxResult(code=code) for code in codes(found, prepared)),
+            validator_updates=updates,
+            app_hash=prepared.header.app_hash,
+        )
+
+    def commit(self, _: m.RequestCommit) -> m.ResponseCommit:
+        """Make the block durable.
+
+        Raises:
+            Unavailable: the disk refused; nothing of the block is there, call again.
+        """
+        prepared = self._finalized
+        if prepared is None:
+            raise InvalidBlock("nothing to commit", self.chain.tip.height)
+        self.chain.begin(prepared)
+        try:
+            self.chain.commit(prepared)
+        finally:
+            self.chain.settle()
+        self._finalized, self.committed = None, prepared
+        self.pool.settle(prepared.ids, prepared.header.time)
+        for alarm in prepared.applied.alarms:
+            _log.error("a rule failed unexpectedly at %s", alarm)
+        return m.ResponseCommit()
+
+    def _check_height(self, height: int) -> None:
+        expected = self.chain.tip.height + 1
+        if height != expected:
+            raise InvalidBlock("the engine is at another height", expected, height)
+
+
+_OK = m.ResponseCheckTx()
