@@ -36,6 +36,7 @@ def run(home: Path) -> None:
     """Run the gateway in HOME (the folder with gateway.toml) until it is told to stop."""
     from careledger.node.config import load_gateway
     from careledger.node.gateway_process import RunningGateway, run_gateway
+    from careledger.node.loop import run as run_in_loop
 
     config = load_gateway(home)
 
@@ -43,7 +44,7 @@ def run(home: Path) -> None:
         click.echo(f"Gateway of {config.member} at {running.url}: FHIR under /fhir")
         click.echo("Ctrl-C stops it.")
 
-    asyncio.run(run_gateway(home, ready))
+    run_in_loop(run_gateway(home, ready))
     click.echo("Stopped.")
 
 

@@ -1,6 +1,5 @@
 """`careledger node`: the process that orders transactions and answers for the ledger."""
 
-import asyncio
 from pathlib import Path
 
 import click
@@ -16,6 +15,7 @@ def node() -> None:
 def run(home: Path) -> None:
     """Run the node in HOME (the folder with node.toml) until it is told to stop."""
     from careledger.node.config import load_node
+    from careledger.node.loop import run as run_in_loop
     from careledger.node.serve import RunningNode, run_node
 
     config = load_node(home)
@@ -25,7 +25,7 @@ def run(home: Path) -> None:
         click.echo(f"Node of {config.member} at http://{config.host}:{config.port}")
         click.echo(f"Chain {chain[:16]}...; Ctrl-C stops it.")
 
-    asyncio.run(run_node(home, ready))
+    run_in_loop(run_node(home, ready))
     click.echo("Stopped.")
 
 

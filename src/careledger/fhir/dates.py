@@ -6,6 +6,7 @@ the server). Fractions of a second are dropped.
 
 from calendar import monthrange
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from math import floor
 from re import compile as regex
 from typing import Final
@@ -54,6 +55,7 @@ def instant(text: str) -> int:
     return floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
+@lru_cache(maxsize=4_096)  # what came in together was stored in the same second
 def instant_text(seconds: int) -> str:
     """Return a FHIR instant in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -30,6 +30,7 @@ from careledger.gateway.auth_id_token import IdTokens
 from careledger.gateway.auth_memory import Shelf
 from careledger.gateway.auth_settings import NOBODY, SignInSettings
 from careledger.gateway.auth_tokens import SeenAssertions, Tokens
+from careledger.gateway.doors import Doors
 from careledger.gateway.failures import HANDLERS
 from careledger.gateway.services import GatewayServices
 
@@ -77,6 +78,6 @@ def gateway_app(
         *fhir_write.routes(services),
         *fhir_search.routes(services),
     ]
-    app = Starlette(routes=routes, exception_handlers=HANDLERS)
-    app.router.redirect_slashes = False
+    app = Starlette(exception_handlers=HANDLERS)
+    app.router = Doors(routes)
     return app

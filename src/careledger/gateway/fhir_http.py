@@ -3,6 +3,7 @@
 from calendar import timegm
 from collections.abc import Callable, Mapping
 from email.utils import formatdate, parsedate
+from functools import lru_cache
 from re import compile as regex
 from typing import Final, cast
 
@@ -45,7 +46,12 @@ def check_accept(request: Request) -> None:
 def takes(request: Request, other: str | None = None) -> bool:
     """Whether the client takes FHIR JSON; or `other`, a media type, if one is given."""
     asked = request.query_params.getlist("_format") or [request.headers.get("accept", "*/*")]
-    media = [_media(one) for text in asked[:1] for one in text.split(",")]
+    return _takes(asked[0], other)
+
+
+@lru_cache(maxsize=256)  # clients of one kind all say the same
+def _takes(asked: str, other: str | None) -> bool:
+    media = [_media(one) for one in asked.split(",")]
     if other is None:
         return any(_is_ours(name, parameters, _JSON | _ANY) for name, parameters in media)
     wanted = _media(other)[0]

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import lmdb
@@ -92,6 +93,7 @@ def seal_header(header: Header) -> bytes:
     return data + digest(data)[:CHECK_BYTES]
 
 
+@lru_cache(maxsize=16)  # the newest one is asked for by every decision until the next block
 def open_header(data: bytes) -> Header:
     """Inverse of `seal_header`.
 
