@@ -15,7 +15,8 @@ from bench.measure import Signer, percentiles, trial_network
 from careledger.consensus.intake import Ordered
 from careledger.consensus.remote import RemoteNode
 from careledger.node.config import load_node
-from careledger.node.serve import RunningNode, open_node, serve
+from careledger.node.listening import serve
+from careledger.node.serve import RunningNode, open_node
 
 PORT = 17_900
 TRANSACTIONS = 12_000

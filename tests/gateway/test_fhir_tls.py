@@ -19,7 +19,7 @@ from careledger.gateway.browsers import STRICT_TRANSPORT, insist_on_tls
 from careledger.ledger.errors import Unavailable
 from careledger.node.config import BadConfiguration, GatewayConfig, format_toml, load_gateway
 from careledger.node.doors import Tls, check_origins, peer_context, tls_of
-from careledger.node.serve import serve
+from careledger.node.listening import serve
 from tests.faults.node_process import free_port
 from tests.gateway.certificates import Authority
 from tests.gateway.world import World, tell

@@ -64,7 +64,7 @@ def run(folder: Path) -> None:
     from careledger.cli.clock import wall_clock
     from careledger.gateway.idp.app import provider_app
     from careledger.gateway.idp.folder import open_folder
-    from careledger.node.serve import serve
+    from careledger.node.listening import serve
 
     provider = open_folder(folder)
     settings = provider.settings

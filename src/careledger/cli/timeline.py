@@ -73,7 +73,7 @@ def page(purse: Purse, port: int) -> None:
     """
     import secrets
 
-    from careledger.node.serve import serve
+    from careledger.node.listening import serve
     from careledger.web.app import patient_app
     from careledger.web.wallet_source import WalletSource
 

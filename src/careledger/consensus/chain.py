@@ -5,10 +5,12 @@ state with the parent's changes laid over it, which reads the same before and af
 """
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from careledger.consensus.measures import Measures
 from careledger.consensus.proposal import Judge, Proposal
 from careledger.ledger.entry import Evidence
 from careledger.ledger.genesis import (
@@ -67,6 +69,7 @@ class Chain:
         """Continue from what `store` holds."""
         self.store = store
         self.id = chain
+import time
         self.genesis = genesis
         self._installed = installed
         self._pending: Prepared | None = None
@@ -160,6 +163,7 @@ class Chain:
         Raises:
             Unavailable: the disk refused; nothing of the block is there.
         """
+        began = time.monotonic()
         self.store.append(
             prepared.closed,
             [transaction.raw for transaction in prepared.block.transactions],
@@ -167,6 +171,9 @@ class Chain:
             prepared.applied.changes,
             prepared.delta,
         )
+        applied = prepared.applied
+        seconds = time.monotonic() - began
+        self.measures.committed(applied.receipts, len(applied.alarms), seconds)
         if any(key.startswith(ACTIVATIONS.prefix()) for key in prepared.applied.changes):
             self.warn_of_missing_versions()
 

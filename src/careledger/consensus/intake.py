@@ -7,6 +7,7 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 
 from careledger.consensus.chain import Chain
+from careledger.consensus.measures import Load
 from careledger.consensus.verification import Checked, Workers, check, check_many, restore
 from careledger.ledger.errors import Inadmissible, Unavailable
 from careledger.ledger.record import Instant
@@ -120,6 +121,7 @@ class Intake:
         """
         limits = self._limits
         if self._transactions >= limits.transactions or self._bytes + len(raw) > limits.bytes:
+            self._chain.measures.busy += 1
             raise Busy
         answer: asyncio.Future[Ordered] = asyncio.get_running_loop().create_future()
         self._transactions += 1
@@ -127,6 +129,16 @@ class Intake:
         self._unchecked.append((raw, answer))
         self._arrived.set()
         return answer
+
+    @property
+    def load(self) -> Load:
+        """What waits now, checked or not."""
+        return Load(
+            transactions=self._transactions,
+            most_transactions=self._limits.transactions,
+            bytes=self._bytes,
+            most_bytes=self._limits.bytes,
+        )
 
     def take(self) -> list[Waiting]:
         """Everything that waits for a block."""
@@ -151,6 +163,7 @@ class Intake:
         """Answer: it is in no block, because of `error`; the first receipt if it was in one."""
         if not self._is_let_go(waiting):
             return
+        self._count(error)
         for answer in waiting.answers:
             if isinstance(error, Replayed):
                 self._answer_again(waiting.transaction.id, answer)
@@ -241,6 +254,7 @@ class Intake:
             self._answer_again(parse_transaction(raw).id, answer)
             return
         except (Inadmissible, Unavailable) as error:
+            self._count(error)
             self._dismiss(raw, answer, error)
             return
         waiting = self._by_id.get(transaction.id)
@@ -250,6 +264,11 @@ class Intake:
             return
         waiting = self._by_id[transaction.id] = Waiting(transaction, [answer])
         self._checked.append(waiting)
+
+    def _count(self, error: Exception) -> None:
+        """Count what enters no block; a replay has its place in one already."""
+        if isinstance(error, Inadmissible) and not isinstance(error, Replayed):
+            self._chain.measures.inadmissible[error.code] += 1
 
     def _answer_again(self, id_: bytes, answer: "asyncio.Future[Ordered]") -> None:
         """The first receipt of a transaction that the ledger has already."""

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from careledger.consensus.chain import Chain, Prepared
 from careledger.consensus.intake import Intake, Limits, Ordered, Waiting
+from careledger.consensus.measures import Load, Measures, Presence
 from careledger.consensus.verification import Workers
 from careledger.ledger.errors import Unavailable
 from careledger.ledger.record import Instant
@@ -85,6 +86,19 @@ class SoloEngine:
         if self.halted.done():
             raise Unavailable("the node has halted")
         return self._intake.enqueue(raw)
+
+    @property
+    def measures(self) -> Measures:
+        """What was counted since the start."""
+        return self._chain.measures
+
+    def load(self) -> Load:
+        """What waits for a block."""
+        return self._intake.load
+
+    def presence(self) -> Presence:
+        """It orders alone: all the power there is, unless it has halted."""
+        return Presence(peers=0, power=0 if self.halted.done() else 1, total_power=1)
 
     async def _form_blocks(self) -> None:
         loop = asyncio.get_running_loop()

@@ -19,6 +19,7 @@ from careledger.consensus.intake import Ordered
 from careledger.gateway import node_checkpoints, node_proofs, node_tiles
 from careledger.gateway.body import read_body
 from careledger.gateway.node_feed import events
+from careledger.gateway.node_metrics import PATH, Measured, metrics
 from careledger.gateway.node_proofs import receipt_json
 from careledger.gateway.node_services import NodeServices, PeerVoice
 from careledger.gateway.openapi import document
@@ -39,7 +40,7 @@ COSE = "application/cose"
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class Engine(Protocol):
+class Engine(Measured, Protocol):
     """Whoever orders transactions."""
 
     def enqueue(self, raw: bytes) -> "asyncio.Future[Ordered]": ...
@@ -59,6 +60,8 @@ def node_app(services: NodeServices, engine: Engine) -> Starlette:
         Route("/v1/health", _health(services), methods=["GET"]),
         Route("/openapi.json", _openapi, methods=["GET"]),
     ]
+    if services.metrics_here:
+        routes.append(Route(PATH, metrics(services, engine, anyone=False), methods=["GET"]))
     handlers = {HTTPException: _http_error, LedgerError: _ledger_error}
     return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type] # starlette's handler type is wider than either
 

@@ -13,6 +13,7 @@ from careledger.ledger.signature import Algorithm, SigningKey
 from careledger.ledger.state import Table
 from careledger.ledger.transition import Header
 from careledger.store.snapshot import Snapshot
+from careledger.store.usage import Usage
 
 
 class Committed(Protocol):
@@ -100,6 +101,12 @@ class NodeServices:
     missing_versions: Callable[[], tuple[Activation, ...]] = lambda: ()
     """What the network is about to run and this node lacks."""
     followers: Followers = field(default_factory=Followers)
+    usage: Callable[[], Usage] | None = None
+    """What the store takes; None if somebody else watches that."""
+    snapshot_taken: Callable[[], Instant | None] = lambda: None
+    """When the newest snapshot for nodes that join was taken; None if there is none."""
+    metrics_here: bool = True
+    """Whether the node API serves metrics, to this machine; else they have a door of their own."""
 
     def checkpoint(self, header: Header) -> SignedCheckpoint:
         """The checkpoint at `header`, signed by this node and by whoever else was heard."""

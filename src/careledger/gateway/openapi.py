@@ -234,8 +234,19 @@ def _rest() -> Json:
             missing=True,
         ),
         "/v1/genesis": _get("The genesis file", _json("genesis", {"type": "object"})),
+        "/metrics": _metrics(),
         "/v1/health": _get("Whether this node can commit", _json("health", health)),
     }
+
+
+def _metrics() -> Json:
+    answer = _bytes("the text format of Prometheus", "text/plain")
+    refused = _problem("asked from another machine")
+    metrics = _get(
+        "Figures for Prometheus, unless node.toml gives them a door of their own", answer
+    )
+    metrics["get"]["responses"]["403"] = refused
+    return metrics
 
 
 def _events(page: Json) -> Json:

@@ -37,6 +37,9 @@ class NodeConfig(Record):
     """URLs of the other members' nodes, whose signatures on checkpoints are gathered."""
     followers: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 64
     """How many may follow the log over an open connection at a time."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port | None = None
+    """Where metrics have a door of their own; else the node API serves them, to this machine."""
 
 
 class GatewayConfig(Record):

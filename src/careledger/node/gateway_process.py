@@ -30,7 +30,8 @@ from careledger.ledger.state import View
 from careledger.node.config import BadConfiguration, GatewayConfig, load_gateway
 from careledger.node.doors import Tls, check_origins, peer_context, tls_of
 from careledger.node.keeping import check_indexed, places_of
-from careledger.node.serve import serve, wall_clock
+from careledger.node.listening import serve
+from careledger.node.serve import wall_clock
 from careledger.node.upstream import upstream_of
 from careledger.store.reader import StoreReader
 from careledger.vault.files import open_vault

@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
-import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 
 from careledger.apps import installed
@@ -21,21 +17,18 @@ from careledger.consensus.solo import SoloEngine
 from careledger.consensus.verification import Workers
 from careledger.gateway.node_api import node_app
 from careledger.gateway.node_followers import Followers
+from careledger.gateway.node_metrics import metrics_app
 from careledger.gateway.node_services import NodeServices
-from careledger.ledger.errors import LedgerError
 from careledger.ledger.genesis import Installed, active_applications, load_genesis
 from careledger.ledger.membership import TABLES
 from careledger.ledger.record import Instant, MemberId, digest
 from careledger.ledger.state import Table
 from careledger.node.config import NodeConfig, load_node
 from careledger.node.cosigning import Cosigning, open_cosigning
-from careledger.node.doors import Tls
 from careledger.node.gathering import Gathering
+from careledger.node.listening import Door, serve
 from careledger.store.store import Store
 from careledger.vault.keyfile import load_signing_key
-
-GRACE_S = 30
-"""How long whoever is being answered may take once the node or gateway stops."""
 
 
 def wall_clock() -> Instant:
@@ -114,6 +107,8 @@ def _services(
         wait_for_block=lambda seconds: _wait_for_block(engine, seconds),
         missing_versions=chain.missing_versions,
         followers=Followers(config.followers),
+        usage=chain.store.usage,
+        metrics_here=config.metrics_port is None,
     )
 
 
@@ -133,73 +128,12 @@ async def _wait_for_block(engine: SoloEngine, seconds: float) -> None:
             await engine.new_block.wait()
 
 
-class PortTaken(LedgerError):
-    """Another program answers at the address that this one was given."""
-
-
-def _check_free(host: str, port: int) -> None:
-    """Try the door first: uvicorn would end the process without a word for people."""
-    try:
-        socket.create_server((host, port)).close()
-    except OSError as error:
-        reason = f"{host}:{port} cannot be opened ({error.strerror}): choose another `port`"
-        raise PortTaken(reason) from error
-
-
-class _Server(uvicorn.Server):
-    """A server that says when it begins to close, so that endless answers can end."""
-
-    def __init__(self, config: uvicorn.Config, closing: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._closing = closing
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say so, then take no more and wait for what is being answered."""
-        self._closing()
-        await super().shutdown(sockets)
-
-
-async def serve(
-    app: Starlette,
-    host: str,
-    port: int,
-    ready: Callable[[], None],
-    tls: Tls | None = None,
-    closing: Callable[[], None] = lambda: None,
-) -> None:
-    """Answer HTTP, or with `tls` HTTPS, until SIGINT or SIGTERM.
-
-    `ready` is called once the door is open, `closing` once it is being closed.
-
-    Raises:
-        PortTaken: somebody else answers there.
-    """
-    _check_free(host, port)
-    settings = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=GRACE_S,
-    )
-    if tls is not None:
-        settings.ssl_certfile, settings.ssl_keyfile = tls.certificate, tls.key
-        if tls.client_authorities is not None:
-            settings.ssl_ca_certs = str(tls.client_authorities)
-            settings.ssl_cert_reqs = ssl.CERT_REQUIRED
-    server = _Server(settings, closing)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # not in its stubs
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
-    serving = asyncio.create_task(server.serve())
-    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    if server.started:
-        ready()
-    await serving
+def _metrics_door(config: NodeConfig, node: RunningNode) -> list[Door]:
+    """A door for metrics alone, if `config` asks for one."""
+    if config.metrics_port is None:
+        return []
+    app = metrics_app(node.services, node.engine)
+    return [Door(app, config.metrics_host, config.metrics_port)]
 
 
 async def run_node(home: Path, ready: Callable[[RunningNode], None]) -> None:
@@ -217,6 +151,7 @@ async def run_node(home: Path, ready: Callable[[RunningNode], None]) -> None:
                 config.port,
                 lambda: ready(node),
                 closing=node.services.followers.close,
+                beside=_metrics_door(config, node),
             )
         )
         done, _ = await asyncio.wait(

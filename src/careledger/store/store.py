@@ -28,6 +28,7 @@ from careledger.store.layout import (
     open_databases,
 )
 from careledger.store.snapshot import Snapshot
+from careledger.store.usage import Usage, usage_of
 from careledger.store.writing import write_block
 
 _CHECK_READERS_EVERY = 64
@@ -141,6 +142,14 @@ class Store:
                 yield Snapshot(transaction, self._databases)
         except lmdb.Error as error:
             raise failure(error, self._folder) from error
+
+    def usage(self) -> Usage:
+        """What it takes of its disk, and who reads it.
+
+        Raises:
+            Unavailable: the disk does not answer.
+        """
+        return usage_of(self._environment, self._folder)
 
     def delta(self, changes: Changes, *, after: Delta | None = None) -> Delta:
         """What `changes`, made to the committed state, do to its root; stores nothing.

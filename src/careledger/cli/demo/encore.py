@@ -7,7 +7,7 @@ from pathlib import Path
 from careledger.cli.clock import wall_clock
 from careledger.cli.demo.cast import LAKEVIEW, RIVERSIDE, Cast
 from careledger.cli.demo.narrator import Narrator
-from careledger.node.serve import serve
+from careledger.node.listening import serve
 from careledger.wallet.wallet import open_wallet
 from careledger.web.app import patient_app
 from careledger.web.wallet_source import WalletSource
