@@ -69,7 +69,7 @@ class Chain:
         """Continue from what `store` holds."""
         self.store = store
         self.id = chain
-import time
+        self.measures = Measures()
         self.genesis = genesis
         self._installed = installed
         self._pending: Prepared | None = None
