@@ -18,16 +18,25 @@ NOBODYS = frozenset(
     {
         "auditevent-example",
         "detectedissue-example",
-        "device-example",
-        "observation-decimal",
+        "implementationguide-example",
+        "linkage-example",
+        "paymentnotice-example",
         "questionnaireresponse-example-bluebook",
         "schedule-example",
+        "slot-example",
         "supplydelivery-example",
     }
 )
-"""Of clinical types, and about no patient: there is no record that they could be kept in."""
-NOT_R4 = frozenset({"bundle-questionnaire", "deviceusestatement-example", "medicationrequest0301"})
-"""R4 does not allow what they say: an empty title, a reason and a performer of other types."""
+"""They name no patient, and refer to a person, to what is not here, or do not say to what."""
+NOT_R4 = frozenset(
+    {
+        "bundle-questionnaire",
+        "devicemetric-example",
+        "deviceusestatement-example",
+        "medicationrequest0301",
+    }
+)
+"""R4 does not allow what they say: an empty title; reason, performer, source of other types."""
 
 
 def examples(folder: Path) -> list[tuple[str, str]]:

@@ -198,8 +198,7 @@ def test_a_resource_stays_with_its_patient(tmp_path: Path) -> None:
         stolen = json.dumps(observation("o1", "other")).encode()
         with pytest.raises(Conflict):
             await put(world.riverside.ingestion, stolen, type="Observation", id="o1")
-        nobodys = observation("o9")
-        del nobodys["subject"]
+        nobodys = observation("o9") | {"subject": {"display": "Ana"}}
         with pytest.raises(NobodysRecord):
             await put(
                 world.riverside.ingestion, json.dumps(nobodys).encode(), type="Observation", id="o9"

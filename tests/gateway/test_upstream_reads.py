@@ -237,3 +237,23 @@ def test_a_history_as_of_a_moment_has_its_bodies(tmp_path: Path, peer: str) -> N
             assert entry["resource"]["valueQuantity"]["value"] == 7.2
 
     play(tmp_path, peer, story)
+
+
+def test_what_is_about_nobody_is_the_houses_own_there_too(tmp_path: Path, peer: str) -> None:
+    async def story(here: World, direct: httpx2.AsyncClient) -> None:
+        scanner = {"resourceType": "Device", "id": "scanner", "status": "active"}
+        doubtful = scanner | {"id": "doubtful", "patient": {"display": "Ana"}}
+        service, ana = await here.service(), await here.ana()
+        put = await here.at_riverside.put("/fhir/Device/scanner", json=scanner, headers=service)
+        assert put.status_code == 201, put.text
+        again = await here.at_riverside.put("/fhir/Device/scanner", json=scanner, headers=service)
+        assert again.status_code == 200, again.text
+        assert (await direct.get("/Device/scanner")).status_code == 200
+        refused = await here.at_riverside.put(
+            "/fhir/Device/doubtful", json=doubtful, headers=service
+        )
+        assert refused.status_code == 422, refused.text
+        assert await ids(here, "Device", service) == ["scanner"]
+        assert await ids(here, "Device", ana) == []
+
+    play(tmp_path, peer, story)

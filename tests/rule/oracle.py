@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from careledger.mechanisms.purpose import Purpose, includes
 from careledger.mechanisms.terms import Action, Facts, Terms
-from tests.rule.population import DIRECTORY, Event, Json, Population
+from tests.rule.population import DIRECTORY, NOBODYS, Event, Json, Population
 
 Letter = Literal["r", "s"]
 OWN_PURPOSES: tuple[Purpose, ...] = ("TREAT", "HPAYMT", "HOPERAT")
@@ -94,7 +94,10 @@ class Oracle:
         if event.type == "Group" and not self.who.is_system:
             return False
         whose = patients_of(event)
-        if event.type not in DIRECTORY and not self._may_open(whose[0], event):
+        if event.name in NOBODYS:
+            if self.who.own is not None or not includes(OWN_PURPOSES, self.who.purpose):
+                return False
+        elif event.type not in DIRECTORY and not self._may_open(whose[0], event):
             return False
         return any(self._reaches(scope, event, whose, letter) for scope in self.who.scopes)
 
@@ -168,7 +171,7 @@ class Oracle:
 def patients_of(event: Event) -> list[str]:
     """Whose compartments it is in, its owner first."""
     body = event.resource or {}
-    if event.type in DIRECTORY:
+    if event.type in DIRECTORY or event.name in NOBODYS:
         return []
     named = [event.id] if event.type == "Patient" else []
     for text in _references(event.type, body):

@@ -46,6 +46,10 @@ CLINICAL = (
     "RelatedPerson",
 )
 DIRECTORY = ("Practitioner", "Organization", "Location", "Medication", "Group")
+OWN = ("Device", "Schedule", "Slot")
+"""Types of which the only resources here are about nobody."""
+NOBODYS = frozenset(("Device/dev000", "Schedule/sch000", "Slot/slo000", "Observation/obn000"))
+"""The organisation's own resources, those about nobody."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,7 @@ class Drawing:
     def _directory(self) -> list[tuple[str, str, Json]]:
         members = [{"entity": refer(f"Patient/{local}")} for local in self.patients]
         group = {"type": "person", "actual": True, "member": members}
+        at = {"start": "2026-06-01T09:00:00Z", "end": "2026-06-01T09:20:00Z"}
         return [
             *(("Practitioner", one, {"name": [{"family": one.title()}]}) for one in PRACTITIONERS),
             ("Organization", "lab00", {"name": "Laboratory"}),
@@ -129,7 +134,22 @@ class Drawing:
             ("Medication", "drug0", {"code": concept(ATC, "N05CF02")}),
             ("Medication", "drug1", {"code": concept(ATC, "J05AE08")} | labelled([LABELS[2]])),
             ("Group", "roster", group),
+            ("Device", "dev000", {"status": "active", "owner": refer("Organization/lab00")}),
+            ("Schedule", "sch000", {"actor": [refer("Practitioner/finn")]}),
+            ("Slot", "slo000", {"schedule": refer("Schedule/sch000"), "status": "free"} | at),
+            ("Observation", "obn000", self._calibration()),
         ]
+
+    def _calibration(self) -> Json:
+        """A measurement of a device, with what those of patients have in common."""
+        return {
+            "status": "final",
+            "category": [concept(CATEGORY, "laboratory")],
+            "code": self._coded(),
+            "device": refer("Device/dev000"),
+            "performer": [refer("Practitioner/gray")],
+            "effectiveDateTime": self._when(),
+        }
 
     def _patient(self, drawn: Population, local: str) -> None:
         family, given = self.chance.choice(("Rivera", "Ng")), self.chance.choice(("Ana", "Ben"))

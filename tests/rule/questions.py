@@ -17,6 +17,8 @@ from tests.rule.population import (
     LAB,
     LABELS,
     LOINC,
+    NOBODYS,
+    OWN,
     Population,
 )
 
@@ -137,7 +139,7 @@ def everywhere() -> Iterator[Question]:
     yield get("/fhir/_history")
     yield get("/fhir/_history?_count=3")
     yield get(f"/fhir/_history?_at={SINCE}&_count=4")
-    for type_ in (*CLINICAL, *DIRECTORY):
+    for type_ in (*CLINICAL, *DIRECTORY, *OWN):
         yield get(f"/fhir/{type_}")
         yield get(f"/fhir/{type_}?_summary=count")
         yield get(f"/fhir/{type_}?_count=1&_total=accurate&_elements=id")
@@ -257,6 +259,7 @@ def resource(local: str, **more: Any) -> dict[str, Any]:
 def changes(chance: random.Random, population: Population) -> Iterator[Question]:
     """What one who keeps no records can try against each resource, seen or not."""
     names = [name for name in population.names() if name.split("/")[0] not in DIRECTORY]
+    assert set(names) >= NOBODYS
     chance.shuffle(names)
     for name in [*names, "Observation/none0"]:
         yield from _against(name, chance.choice(population.patients))
@@ -282,6 +285,10 @@ def _against(name: str, local: str) -> Iterator[Question]:
     yield Question("DELETE", url, {"if-match": 'W/"9"'})
     yield Question("DELETE", f"/fhir/{type_}?_id={id_}&language=xx")
     yield _transaction(resource(local, derivedFrom=[{"reference": name}]))
+    nobodys = resource(local, derivedFrom=[{"reference": name}])
+    del nobodys["subject"]
+    yield _json("POST", "/fhir/Observation", nobodys)
+    yield _transaction(nobodys)
     yield _transaction(resource(local, derivedFrom=[{"reference": f"{name}/_history/1"}]))
     yield _transaction(resource(local, derivedFrom=[{"reference": f"{type_}?_id={id_}"}]))
     request = {"method": "POST", "url": "Observation", "ifNoneExist": f"has-member={name}"}

@@ -6,10 +6,10 @@ from typing import Any
 
 from tests.rule.answers import ask, following
 from tests.rule.houses import House
-from tests.rule.population import CLINICAL, DIRECTORY
+from tests.rule.population import CLINICAL, DIRECTORY, OWN
 from tests.rule.questions import FHIR, Question, bundle, get
 
-TYPES = (*CLINICAL, *DIRECTORY)
+TYPES = (*CLINICAL, *DIRECTORY, *OWN)
 
 
 async def by_read(house: House, names: list[str]) -> set[str]:

@@ -218,7 +218,9 @@ def test_the_directory_holds_what_belongs_to_no_patient(vault: Vault, ana: Patie
 
 def test_clinical_data_without_a_patient_is_refused(vault: Vault) -> None:
     with pytest.raises(NoOwner):
-        vault.put([arrival(None, observation("a1c"))], NOW)
+        vault.put([Arrival(None, "Claim", "c", b"{}", Facts(type="Claim", id="c"))], NOW)
+    with pytest.raises(NoOwner):
+        vault.put([arrival(None, observation("a1c", subject={"reference": "Patient/p"}))], NOW)
     with pytest.raises(NotRegistered):
         vault.put([arrival(PatientRef(b"?" * 16), observation("a1c"))], NOW)
     assert vault.unbatched() == []

@@ -14,6 +14,7 @@ from careledger.exchange.plan import Plan, Planned
 from careledger.fhir.bundle import is_open
 from careledger.fhir.errors import DanglingReference, FhirError, WrongType
 from careledger.fhir.index import Facts, extract
+from careledger.fhir.nobody import OWN_TYPES, nobodys
 from careledger.fhir.patch.fhirpath_patch import fhirpath_patched
 from careledger.fhir.patch.json_patch import json_patched
 from careledger.fhir.references import id_in, resolved, with_id
@@ -36,6 +37,8 @@ class Checked:
     """`Medication/id`, where what it is about is said there."""
     targets: tuple[str, ...] = ()
     """`Type/id` of what it is about, where that says whose it is: it names no patient itself."""
+    leads_to: tuple[str, ...] | None = ()
+    """`Type/id` of what it refers to, if it may be about nobody; None if a person is named."""
 
 
 Preparation = Checked | FhirError
@@ -60,7 +63,7 @@ def prepare(plan: Plan) -> list[Preparation | None]:
             if plan.type == "transaction":
                 raise
             prepared.append(error)
-    return _with_targets(_with_medications(prepared))
+    return _with_neighbours(_with_targets(_with_medications(prepared)))
 
 
 def ordered(
@@ -104,7 +107,8 @@ def _check(one: Planned, plan: Plan, own: frozenset[str]) -> Checked:
     if medication is not None and medication.startswith("#"):
         facts, medication = about(facts, _contained(resource, medication[1:])), None
     targets = () if facts.patients else _targets(resource)
-    return Checked(resource.raw, facts, frozenset(outside), medication, targets)
+    nobody = nobodys(resource) if not facts.patients else ()
+    return Checked(resource.raw, facts, frozenset(outside), medication, targets, nobody)
 
 
 def _written(one: Planned) -> bytes:
@@ -132,16 +136,21 @@ def _medication(resource: Resource) -> str | None:
 
 
 def _targets(resource: Resource) -> tuple[str, ...]:
-    """What a Provenance, an AuditEvent or a Binary is about: they belong to whose that is."""
+    """What a Provenance, a Binary, a slot or the like is of: they belong to whose that is."""
+    model = resource.model
     found: Sequence[object]
     match resource.type:
         case "Binary":
-            found = [getattr(resource.model, "securityContext", None)]
+            found = [getattr(model, "securityContext", None)]
         case "Provenance":
-            found = getattr(resource.model, "target", None) or ()
+            found = getattr(model, "target", None) or ()
         case "AuditEvent":
-            entities = getattr(resource.model, "entity", None) or ()
+            entities = getattr(model, "entity", None) or ()
             found = [entity.what for entity in entities if entity.what]
+        case "Slot":
+            found = [getattr(model, "schedule", None)]
+        case "DeviceMetric":
+            found = [getattr(model, name, None) for name in ("source", "parent")]
         case _:
             return ()
     local = (_LOCAL.fullmatch(getattr(one, "reference", None) or "") for one in found)
@@ -166,7 +175,7 @@ def _with_medications(prepared: list[Preparation | None]) -> list[Preparation | 
     if not known:
         return prepared
     return [
-        Checked(one.data, about(one.facts, known[one.medication]), one.refers_to)
+        replace(one, facts=about(one.facts, known[one.medication]), medication=None)
         if isinstance(one, Checked) and one.medication in known and one.medication is not None
         else one
         for one in prepared
@@ -185,6 +194,33 @@ def _with_targets(prepared: list[Preparation | None]) -> list[Preparation | None
     return [
         replace(one, facts=belonging(one.facts, (known.get(name, ()) for name in one.targets)))
         if isinstance(one, Checked) and one.targets
+        else one
+        for one in prepared
+    ]
+
+
+def _with_neighbours(prepared: list[Preparation | None]) -> list[Preparation | None]:
+    """With what is known of references within the bundle.
+
+    What leads to a patient's is nobody's no more; where others lead needs no further look.
+    """
+    own = [one for one in prepared if isinstance(one, Checked) and one.leads_to]
+    if not any(one.facts.type in OWN_TYPES for one in own):
+        return prepared
+    checked = [one for one in prepared if isinstance(one, Checked)]
+    is_a_patients = {
+        f"{one.facts.type}/{one.facts.id}": bool(one.facts.patients) for one in checked
+    }
+
+    def further(one: Checked) -> Checked:
+        names = one.leads_to or ()
+        if any(is_a_patients.get(name) for name in names):
+            return replace(one, leads_to=None)
+        return replace(one, leads_to=tuple(name for name in names if name not in is_a_patients))
+
+    return [
+        further(one)
+        if isinstance(one, Checked) and one.leads_to and one.facts.type in OWN_TYPES
         else one
         for one in prepared
     ]

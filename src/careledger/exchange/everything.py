@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from careledger.fhir.search.graph import Node, Test
 from careledger.ledger.record import Instant
-from careledger.vault.deposit import DIRECTORY_TYPES
+from careledger.vault.deposit import DIRECTORY_TYPES, NOBODYS_TYPES
 from careledger.vault.index import Entry, Predicate
 from careledger.vault.objects import DIRECTORY, PatientRef
 from careledger.vault.vault import Vault
@@ -48,7 +48,7 @@ class Everything:
         if type_ is None or type_ not in DIRECTORY_TYPES:
             for family in self._vault.families():
                 yield from (owner.patient for owner in family)
-        if type_ is None or type_ in DIRECTORY_TYPES:
+        if type_ is None or type_ in NOBODYS_TYPES:
             yield None
 
     def _nodes(self, ref: PatientRef | None, matches: Predicate) -> Iterator[Node]:

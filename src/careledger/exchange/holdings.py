@@ -1,6 +1,7 @@
 """What some permits open of a vault, before anybody looks at it: records, entries, versions.
 
-A record is what one patient account stands for; the directory, which belongs to nobody, is one too.
+A record is what one patient account stands for. What belongs to nobody is one too: the directory,
+which everybody may see, and the organisation's own resources.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,7 @@ from careledger.fhir.index import Facts
 from careledger.fhir.search.graph import Node, Test
 from careledger.ledger.record import Instant
 from careledger.mechanisms.policy import Permit
-from careledger.vault.deposit import DIRECTORY_TYPES
+from careledger.vault.deposit import DIRECTORY_TYPES, NOBODYS_TYPES
 from careledger.vault.index import Entry, Predicate, consent_facts
 from careledger.vault.objects import DIRECTORY, PatientRef
 from careledger.vault.opening import Opened
@@ -68,10 +69,16 @@ class Holdings:
         decide: Decide,
         everybody: Callable[[], Iterable[list[Owner]]],
         shows: Shows,
+        *,
+        own: bool = False,
     ) -> None:
-        """What `decide` allows and `shows` lets through; of `everybody` where nobody is named."""
+        """What `decide` allows and `shows` lets through; of `everybody` where nobody is named.
+
+        own: whether the organisation's own resources, those about nobody, are among it.
+        """
         self._vault, self._at = vault, at
         self._decide, self._everybody, self._shows = decide, everybody, shows
+        self._own = own
         self._known: dict[PatientRef, Holding | None] = {}
         self._attachments: dict[PatientRef, dict[str, list[Facts]]] = {}
         self.met = set[PatientRef]()
@@ -94,6 +101,10 @@ class Holdings:
             for node in self._nodes(holding, type_, test):
                 self.met.add(holding.owner.patient)
                 yield node
+
+    def of_nobody(self, type_: str | None, test: Test) -> list[Node]:
+        """Like `of_type`, of what belongs to no patient."""
+        return self._nodes(OPEN_DIRECTORY, type_, test)
 
     def open(self, node: Node) -> Opened | None:
         """The resource behind a node that came out of here."""
@@ -157,7 +168,7 @@ class Holdings:
                     holding = self._holding(owner)
                     if holding is not None:
                         yield holding
-        if patients is None and (type_ is None or type_ in DIRECTORY_TYPES):
+        if patients is None and (type_ is None or type_ in NOBODYS_TYPES):
             yield OPEN_DIRECTORY
 
     def _named(self, patients: frozenset[str]) -> Iterator[list[Owner]]:
@@ -235,6 +246,8 @@ class Holdings:
 
     def _may_see(self, holding: Holding, facts: Facts) -> bool:
         """What the vault does not ask: the other permits, and what else there is to pass."""
+        if holding is OPEN_DIRECTORY and not self._own and facts.type not in DIRECTORY_TYPES:
+            return False
         is_covered = self._shows(facts) and holding.rest_covers(facts)
         return is_covered and (facts.type != BINARY or self._goes_with(holding, facts))
 

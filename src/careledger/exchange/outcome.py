@@ -10,7 +10,7 @@ from careledger.vault.deposit import Stored
 
 
 class NobodysRecord(InvalidBundle):
-    """Clinical data about no patient of this organisation."""
+    """About no patient of this organisation, and not, beyond doubt, about nobody."""
 
     code = "required"
     status = 422

@@ -229,6 +229,10 @@ class _Fixed:
         check_merged(now.view, permits, accounts)
         return permits
 
+    def opens_own(self, asker: Asker) -> bool:  # noqa: ARG002 - as `Decides` has it
+        """What was disclosed is of one patient."""
+        return False
+
 
 class _InSession:
     """The journal of one session: reads are noted as the other member's, with its request."""

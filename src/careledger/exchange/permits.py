@@ -14,7 +14,9 @@ from careledger.exchange.mailbox import Mailbox
 from careledger.exchange.organisation import Moment, Organisation
 from careledger.ledger.record import AccountId
 from careledger.mechanisms.policy import Denied, Permit, Use
+from careledger.mechanisms.purpose import includes
 from careledger.mechanisms.terms import Action
+from careledger.mechanisms.workforce import OWN_PURPOSES
 
 _MOST = 200_000
 _MINUTE_S = 60
@@ -68,6 +70,13 @@ class Permits:
         if not permits:
             raise AccessRefused(("consent",))
         return tuple(permits)
+
+    def opens_own(self, asker: Asker) -> bool:
+        """Whether the organisation's own resources are open: to its people and systems alone.
+
+        They are about nobody, so no consent decides on them; the purpose has to be the house's.
+        """
+        return asker.account is None and includes(OWN_PURPOSES, asker.purpose)
 
     def _answer(self, question: _Question, now: Moment) -> Answer:
         era = _Era(now.height, now.time // _MINUTE_S, self._mailbox.letters)

@@ -41,6 +41,10 @@ class Decides(Protocol):
         """The permits, all of which must cover; raises `AccessRefused`."""
         ...
 
+    def opens_own(self, asker: Asker) -> bool:
+        """Whether the organisation's own resources are open, those about nobody."""
+        ...
+
 
 class Notes(Protocol):
     """Where it is written down what came out: `Journal`."""
@@ -76,7 +80,12 @@ class Reach:
         self._interaction = INTERACTION_OF[action]
         self._confined = self._only(limits.patient)
         self._holdings = Holdings(
-            self._vault, now.time, self._decide, self._everybody, self._is_visible
+            self._vault,
+            now.time,
+            self._decide,
+            self._everybody,
+            self._is_visible,
+            own=permits.opens_own(asker),
         )
         self._opened: dict[AccountId, dict[RecordName, None]] = {}
         self._whole = Whole(bodies or InVault(), self._holdings.unseal)
@@ -100,6 +109,10 @@ class Reach:
         With `patients`, from the records of those patients alone, else from all there is.
         """
         return self._holdings.of_type(type_, patients, test)
+
+    def of_nobody(self, type_: str | None, test: Test) -> Iterator[Node]:
+        """Those that belong to no patient, pass `test` and may be seen."""
+        return iter(self._holdings.of_nobody(type_, test))
 
     # --- bodies --------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from careledger.gateway.bulk_import import IMPORT
 from careledger.gateway.fhir_http import answer, check_accept
 from careledger.gateway.fhir_summary import DOCREF, SUMMARY
 from careledger.gateway.services import FHIR_PATH, GatewayServices
-from careledger.vault.deposit import DIRECTORY_TYPES
+from careledger.vault.deposit import NOBODYS_TYPES
 
 _DEFINITION: Final = "http://hl7.org/fhir/OperationDefinition/"
 _BULK: Final = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
@@ -62,11 +62,11 @@ _OTHERS: Final = frozenset(("Binary", "Patient"))
 
 
 def served_types() -> tuple[str, ...]:
-    """Types whose resources belong to a patient or to the directory."""
+    """Types whose resources belong to a patient or to the organisation."""
     return tuple(
         type_
         for type_ in sorted(MODULES)
-        if type_ in _OTHERS or type_ in DIRECTORY_TYPES or is_clinical(type_)
+        if type_ in _OTHERS or type_ in NOBODYS_TYPES or is_clinical(type_)
     )
 
 

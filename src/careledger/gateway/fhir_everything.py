@@ -36,6 +36,7 @@ from careledger.gateway.outcome import Refused, not_found
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 from careledger.ledger.record import Instant
 from careledger.vault.deposit import DIRECTORY_TYPES
+from careledger.vault.objects import DIRECTORY
 from careledger.vault.opening import Opened
 
 _KNOWN: Final = frozenset(("start", "end", "_since", "_type", "_count", PARAMETER))
@@ -134,7 +135,7 @@ class _Everything:
             nodes = [
                 node
                 for node in reach.of_type(None, patients, _anything)
-                if patients is not None or node.type not in DIRECTORY_TYPES
+                if patients is not None or node.owner != DIRECTORY
             ]
             if not nodes:
                 return None

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from careledger.fhir import index as fhir
+from careledger.fhir.nobody import OWN_TYPES
 from careledger.ledger.commitment import RecordName, commit
 from careledger.ledger.record import AccountId, Digest, Instant, MemberId
 from careledger.vault.errors import NoOwner, VersionConflict, WrongFacts, WrongOwner
@@ -30,38 +31,74 @@ from careledger.vault.rows import Rows, Step
 DIRECTORY_TYPES: Final = frozenset(
     (
         "ActivityDefinition",
+        "CapabilityStatement",
         "ChargeItemDefinition",
         "CodeSystem",
+        "CompartmentDefinition",
         "ConceptMap",
         "DeviceDefinition",
+        "EffectEvidenceSynthesis",
         "Endpoint",
         "EventDefinition",
+        "Evidence",
+        "EvidenceVariable",
+        "ExampleScenario",
+        "GraphDefinition",
         "Group",
         "HealthcareService",
+        "ImplementationGuide",
         "InsurancePlan",
         "Library",
         "Location",
         "Measure",
         "Medication",
         "MedicationKnowledge",
+        "MedicinalProduct",
+        "MedicinalProductAuthorization",
+        "MedicinalProductContraindication",
+        "MedicinalProductIndication",
+        "MedicinalProductIngredient",
+        "MedicinalProductInteraction",
+        "MedicinalProductManufactured",
+        "MedicinalProductPackaged",
+        "MedicinalProductPharmaceutical",
+        "MedicinalProductUndesirableEffect",
+        "MessageDefinition",
         "NamingSystem",
         "ObservationDefinition",
+        "OperationDefinition",
         "Organization",
         "OrganizationAffiliation",
         "PlanDefinition",
         "Practitioner",
         "PractitionerRole",
         "Questionnaire",
+        "ResearchDefinition",
+        "ResearchElementDefinition",
         "ResearchStudy",
+        "RiskEvidenceSynthesis",
         "SearchParameter",
         "SpecimenDefinition",
         "StructureDefinition",
+        "StructureMap",
         "Substance",
+        "SubstanceNucleicAcid",
+        "SubstancePolymer",
+        "SubstanceProtein",
+        "SubstanceReferenceInformation",
+        "SubstanceSourceMaterial",
+        "SubstanceSpecification",
+        "TerminologyCapabilities",
+        "TestReport",
+        "TestScript",
         "ValueSet",
     )
 )
-"""Types that are the organisation's own; but for `fhir.compartment.ROSTERS` they say nothing of a
-patient. All others are refused without one: the default is no."""
+"""What the organisation publishes of itself and of what it knows; but for
+`fhir.compartment.ROSTERS` it says nothing of a patient."""
+
+NOBODYS_TYPES: Final = DIRECTORY_TYPES | OWN_TYPES
+"""Types that may belong to no patient. All others are refused without one: the default is no."""
 
 _NAMES_AT_ONCE: Final = 500
 
@@ -71,7 +108,7 @@ class Arrival:
     """A version of a resource to be put. Empty `data` deletes it; then `facts` is None."""
 
     patient: PatientRef | None
-    """None for the organisation's directory: practitioners, organisations, locations."""
+    """None for what is the organisation's own: its directory, and what is about nobody."""
     type: str
     id: str
     data: bytes = field(repr=False)
@@ -242,7 +279,7 @@ def _owner(arrival: Arrival) -> PatientRef:
     if arrival.patient is not None:
         return arrival.patient
     about = arrival.facts.patients if arrival.facts is not None else ()
-    if arrival.type not in DIRECTORY_TYPES or about:
+    if arrival.type not in NOBODYS_TYPES or about:
         raise NoOwner("clinical data needs a patient", actual=arrival.type)
     return DIRECTORY
 

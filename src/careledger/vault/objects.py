@@ -19,7 +19,7 @@ PatientRef = NewType("PatientRef", bytes)
 """One local patient of one custodian: 16 random bytes; says nothing outside the vault."""
 
 DIRECTORY = PatientRef(bytes(16))
-"""Stands in for a patient where a resource belongs to none (Practitioner, Organization)."""
+"""Stands in for a patient where a resource belongs to none (Practitioner, a Device in stock)."""
 
 BlindName = NewType("BlindName", bytes)
 """A name that only the vault can compute: HMAC-SHA256 under its index key, first 16 bytes."""

@@ -17,12 +17,12 @@ from careledger.exchange.limits import Limits
 from careledger.exchange.reach import Reach
 from careledger.fhir.dates import instant_text
 from careledger.fhir.search.engine import every
-from careledger.fhir.search.graph import Node
+from careledger.fhir.search.graph import Graph, Node, Test
 from careledger.fhir.search.subset import subset
 from careledger.fhir.stamp import stamped
 from careledger.ledger.errors import Unavailable
 from careledger.mechanisms.terms import Action
-from careledger.vault.deposit import DIRECTORY_TYPES
+from careledger.vault.deposit import DIRECTORY_TYPES, NOBODYS_TYPES
 from careledger.vault.opening import Opened
 
 AT_ONCE: Final = 20
@@ -40,6 +40,20 @@ class Reaches(Protocol):
     ) -> AbstractContextManager[Reach]:
         """What `asker` may see, for the length of a block."""
         ...
+
+
+class _OfNobody:
+    """What of a reach belongs to no patient; it refers to nothing else, so chains end in it too."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self.get = reach.get
+
+    def of_type(
+        self, type_: str | None, patients: frozenset[str] | None, test: Test
+    ) -> Iterator[Node]:
+        """See `Graph.of_type`; in the record of a named patient there is nothing of nobody's."""
+        return self._reach.of_nobody(type_, test) if patients is None else iter(())
 
 
 class Writer:
@@ -84,15 +98,16 @@ class Writer:
 
     def _directory(self, reach: Reach) -> None:
         """What belongs to nobody: all of it system-wide, elsewhere the types that were named."""
-        types = DIRECTORY_TYPES if self._order.types is None else self._order.types
-        if self._order.level != "system" and self._order.types is None:
+        is_whole = self._order.level == "system"
+        there = NOBODYS_TYPES if is_whole else DIRECTORY_TYPES
+        if not is_whole and self._order.types is None:
             return
-        for type_ in sorted(types & DIRECTORY_TYPES):
-            found = self._nodes(reach, None, type_)
-            self._take(reach, "", [node for node in found if not node.facts.patients])
+        types = there if self._order.types is None else self._order.types & there
+        for type_ in sorted(types):
+            self._take(reach, "", list(self._nodes(_OfNobody(reach), None, type_)))
 
     def _nodes(
-        self, reach: Reach, patients: frozenset[str] | None, type_: str | None = None
+        self, reach: Graph, patients: frozenset[str] | None, type_: str | None = None
     ) -> Iterator[Node]:
         order = self._order
         filtered = {one for one in order.filters if type_ in {None, one}}

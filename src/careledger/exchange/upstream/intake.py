@@ -15,8 +15,10 @@ from careledger.exchange.bodies import Name
 from careledger.exchange.enrolling import enrol
 from careledger.exchange.organisation import Organisation
 from careledger.fhir.canonical import canonical
+from careledger.fhir.compartment import ROSTERS
 from careledger.fhir.errors import MissingElement
 from careledger.fhir.index import Facts, extract
+from careledger.fhir.nobody import OWN_TYPES, nobodys
 from careledger.fhir.resource import parse_resource
 from careledger.vault.bodies import Standing
 from careledger.vault.deposit import DIRECTORY_TYPES, Arrival
@@ -60,6 +62,8 @@ class Body:
     raw: bytes = field(repr=False)
     committed: bytes = field(repr=False)
     """What a commitment to it is over: canonical JSON without `meta`."""
+    leads_to: tuple[str, ...] | None = ()
+    """What it refers to here, if it names no patient; None if it may be about a person."""
 
     @property
     def name(self) -> Name:
@@ -111,7 +115,8 @@ class Intake:
         resource = parse_resource(raw)
         if resource.id is None:
             raise MissingElement("an id", f"{resource.type}.id")
-        return Body(extract(resource, self._organisation.indexed), raw, canonical(raw))
+        facts = extract(resource, self._organisation.indexed)
+        return Body(facts, raw, canonical(raw), () if facts.patients else nobodys(resource))
 
     def put(self, bodies: Sequence[Body]) -> Tally:
         """Like `take`, for patients who are known here; what is another's is left out."""
@@ -137,7 +142,7 @@ class Intake:
 
     def _arrival(self, body: Body, tally: Tally) -> Arrival | None:
         vault = self._organisation.vault
-        patient = owner_of(vault, body.facts)
+        patient = owner_of(vault, body.facts, body.leads_to)
         before = vault.standing(*body.name, body.committed, body.is_known)
         if before is not None and before.patient != (patient or DIRECTORY):
             if before.deleted:
@@ -165,13 +170,26 @@ class Intake:
             self._wake()
 
 
-def owner_of(vault: Vault, facts: Facts) -> PatientRef | None:
-    """Whose a resource is: its first patient who is one here; None in the directory."""
+def owner_of(vault: Vault, facts: Facts, leads_to: tuple[str, ...] | None) -> PatientRef | None:
+    """Whose a resource is: its first patient who is one here; None is the organisation's own."""
     for local in facts.patients:
         ref = vault.patient(local)
         if ref is not None:
             return ref
-    return None if facts.type in DIRECTORY_TYPES and not facts.patients else NOBODY
+    if facts.type in ROSTERS:
+        return None
+    if facts.patients or leads_to is None:
+        return NOBODY
+    if facts.type in DIRECTORY_TYPES:
+        return None
+    is_own = facts.type in OWN_TYPES and all(_is_nobodys(vault, name) for name in leads_to)
+    return None if is_own else NOBODY
+
+
+def _is_nobodys(vault: Vault, name: str) -> bool:
+    type_, _, id_ = name.partition("/")
+    owner = vault.owner(type_, id_)
+    return owner is not None and owner.patient == DIRECTORY
 
 
 def _deletion(name: Name, standing: Standing) -> Arrival:

@@ -21,8 +21,10 @@ from careledger.exchange.permits import Permits
 from careledger.exchange.upstream.intake import NOBODY, owner_of
 from careledger.fhir.errors import FhirError
 from careledger.fhir.index import Facts, extract
+from careledger.fhir.nobody import nobodys
 from careledger.fhir.resource import parse_resource
 from careledger.mechanisms.terms import Action
+from careledger.vault.deposit import DIRECTORY_TYPES
 from careledger.vault.index import consent_facts
 
 _OWNER: Final = "shadow"
@@ -125,20 +127,25 @@ class Shadow:
 
     def _decide(self, asking: Asking, raw: bytes, now: Moment) -> Withheld | None:
         try:
-            facts = extract(parse_resource(raw), self._organisation.indexed)
+            resource = parse_resource(raw)
+            facts = extract(resource, self._organisation.indexed)
         except FhirError:
             return _withheld(asking, "Resource", "", (UNREADABLE,), now)
-        reasons = self._reasons(asking, facts, now)
+        leads_to = () if facts.patients else nobodys(resource)
+        reasons = self._reasons(asking, facts, leads_to, now)
         return _withheld(asking, facts.type, facts.id or "", reasons, now) if reasons else None
 
-    def _reasons(self, asking: Asking, facts: Facts, now: Moment) -> Sequence[str]:
+    def _reasons(
+        self, asking: Asking, facts: Facts, leads_to: tuple[str, ...] | None, now: Moment
+    ) -> Sequence[str]:
         """Why it would be withheld; none if it would be answered."""
         if not asking.limits.visible(facts, INTERACTION_OF[asking.action]):
             return (SCOPE,)
         vault = self._organisation.vault
-        patient = owner_of(vault, facts)
+        patient = owner_of(vault, facts, leads_to)
         if patient is None:
-            return ()
+            is_open = facts.type in DIRECTORY_TYPES or self._permits.opens_own(asking.asker)
+            return () if is_open else (NOBODYS,)
         if patient == NOBODY:
             return (NOBODYS,)
         family = vault.family(patient)
