@@ -137,6 +137,10 @@ class Network:
         options = "--paper-consent", "--port", str(self._port)
         careledger("init", self.folder, *members, *options)
         self.logs.mkdir()
+        for configuration in self.folder.rglob("*.toml"):
+            if configuration.name in {"node.toml", "gateway.toml"}:
+                text = configuration.read_text()
+                configuration.write_text(text.replace('log = "text"', 'log = "json"'))
         try:
             self._start("node", "node", "run", self.folder / "node")
             self._wait(self.node + "/v1/health")

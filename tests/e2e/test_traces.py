@@ -107,3 +107,16 @@ def test_1_2_the_scan_finds_what_is_planted(world: World) -> None:
             assert find(data[:middle] + shape + data[middle:], {token}) == [token]
     said = json.dumps({"name": base64.b64encode(b"MRN of Ms Rivera").decode()}).encode()
     assert find(said, tokens(network)) == ["Rivera"]
+
+
+def test_1_2_logs_are_one_object_a_line_and_name_nobody(world: World) -> None:
+    """What the processes say while they run; that no token is in it, the scan above shows."""
+    said = {
+        path.stem: [json.loads(line) for line in path.read_text().splitlines() if line[0] == "{"]
+        for path in world.network.logs.iterdir()
+    }
+    assert {"node", "riverside"} <= said.keys()
+    assert said["node"][0]["event"] == "the_node_answers"
+    for line in (one for lines in said.values() for one in lines):
+        assert line.keys() >= {"time", "level", "event", "message", "from"}
+        assert "@" not in json.dumps(line)  # accounts begin with it

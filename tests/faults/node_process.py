@@ -52,6 +52,8 @@ class NodeProcess:
     """One run of a node; it is ended with the `with` block, one way or the other."""
 
     def __init__(self, home: Path) -> None:
+        self.said = ""
+        """Its log, once it was stopped."""
         script = home / "run.py"
         script.write_text(_RUN)  # a file, because spawned workers import the main module
         self._process = subprocess.Popen(
@@ -81,5 +83,5 @@ class NodeProcess:
     def stop(self) -> int:
         """Ask it to end; its exit status."""
         self._process.terminate()
-        self._process.communicate(timeout=START_S)
+        _, self.said = self._process.communicate(timeout=START_S)
         return self._process.returncode

@@ -203,4 +203,5 @@ class Chain:
                 one.height,
                 one.application,
                 one.version,
+                extra={"height": one.height, "application": one.application},
             )

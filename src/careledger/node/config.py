@@ -8,6 +8,7 @@ import msgspec
 
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import MemberName, Record
+from careledger.node.logs import LogFormat
 
 NODE_FILE, GATEWAY_FILE = "node.toml", "gateway.toml"
 
@@ -40,6 +41,8 @@ class NodeConfig(Record):
     metrics_host: str = "127.0.0.1"
     metrics_port: Port | None = None
     """Where metrics have a door of their own; else the node API serves them, to this machine."""
+    log: LogFormat = "text"
+    """What standard error gets: lines for people, or a JSON object a line."""
 
 
 class GatewayConfig(Record):
@@ -100,6 +103,8 @@ class GatewayConfig(Record):
     """How long that server may take."""
     upstream_poll_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 5
     """How long after a look for changes there the next one begins."""
+    log: LogFormat = "text"
+    """What standard error gets: lines for people, or a JSON object a line."""
     shadow: bool = False
     """Pass everything through to `upstream` unfiltered, and report what would be refused."""
 

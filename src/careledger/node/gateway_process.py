@@ -31,6 +31,7 @@ from careledger.node.config import BadConfiguration, GatewayConfig, load_gateway
 from careledger.node.doors import Tls, check_origins, peer_context, tls_of
 from careledger.node.keeping import check_indexed, places_of
 from careledger.node.listening import serve
+from careledger.node.logs import set_up
 from careledger.node.serve import wall_clock
 from careledger.node.upstream import upstream_of
 from careledger.store.reader import StoreReader
@@ -162,6 +163,7 @@ async def run_gateway(home: Path, ready: Callable[[RunningGateway], None]) -> No
         Exception: see `open_gateway`; or the port is taken (OSError).
     """
     config = load_gateway(home)
+    set_up(config.log)
     async with open_gateway(home, config) as gateway:
         opened = lambda: ready(gateway)  # noqa: E731
         await serve(gateway.app, config.host, config.port, opened, gateway.tls)

@@ -162,7 +162,7 @@ class Gathering:
     def _note(self, url: str, *, size: int | None = None, trouble: str | None = None) -> None:
         before = self._cosigning.peers[url]
         if trouble and trouble != before.trouble:
-            _log.warning("%s: %s", url, trouble)
+            _log.warning("another node cannot be followed: %s: %s", url, trouble)
         self._cosigning.peers[url] = PeerVoice(
             url=url, size=before.size if size is None else max(size, before.size), trouble=trouble
         )

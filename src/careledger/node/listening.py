@@ -118,6 +118,7 @@ def _config(app: Starlette, host: str, port: int, tls: Tls | None = None) -> uvi
         app,
         host=host,
         port=port,
+        log_config=None,
         log_level="warning",
         access_log=False,
         lifespan="off",

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,8 +28,11 @@ from careledger.node.config import NodeConfig, load_node
 from careledger.node.cosigning import Cosigning, open_cosigning
 from careledger.node.gathering import Gathering
 from careledger.node.listening import Door, serve
+from careledger.node.logs import set_up
 from careledger.store.store import Store
 from careledger.vault.keyfile import load_signing_key
+
+_log = logging.getLogger(__name__)
 
 
 def wall_clock() -> Instant:
@@ -143,13 +147,21 @@ async def run_node(home: Path, ready: Callable[[RunningNode], None]) -> None:
         Exception: whatever halted the engine; see `open_node` for what may stop it at the start.
     """
     config = load_node(home)
+    set_up(config.log)
+
+    def opened() -> None:
+        height, chain = node.store.latest.height, node.services.chain.hex()
+        where = {"member": config.member, "height": height, "chain": chain}
+        _log.info("the node answers", extra=where)
+        ready(node)
+
     async with open_node(home, config) as node:
         serving = asyncio.create_task(
             serve(
                 node.app,
                 config.host,
                 config.port,
-                lambda: ready(node),
+                opened,
                 closing=node.services.followers.close,
                 beside=_metrics_door(config, node),
             )
@@ -157,6 +169,7 @@ async def run_node(home: Path, ready: Callable[[RunningNode], None]) -> None:
         done, _ = await asyncio.wait(
             {serving, node.engine.halted}, return_when=asyncio.FIRST_COMPLETED
         )
+        _log.info("the node stops", extra={"height": node.store.latest.height})
         if serving not in done:
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)

@@ -74,5 +74,6 @@ class SplitViews:
             checkpoint.size,
             "it did before" if same_signer else "this node holds",
             self._folder / name,
+            extra={"member": member, "size": checkpoint.size},
         )
         return True

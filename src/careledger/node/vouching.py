@@ -138,7 +138,7 @@ class Vouching:
             f"this node signed another history of {size} log entries than it holds now: "
             "it signs nothing any more"
         )
-        _log.error("%s", self.fault)
+        _log.error("nothing is signed any more: %s", self.fault)
 
     def _keep(self, signed: SignedCheckpoint) -> None:
         try:
