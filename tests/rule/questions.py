@@ -82,6 +82,8 @@ def about(name: str) -> Iterator[Question]:
     yield get(f"/fhir/DiagnosticReport?result={name}&_include=DiagnosticReport:result")
     yield get(f"/fhir/Observation?has-member:Observation._id={id_}")
     yield get(f"/fhir/{type_}?_id=none0,{id_}&_sort=-_lastUpdated&_count=1")
+    if type_ == "List":
+        yield get(f"/fhir/Observation?_list={id_},none0&_summary=count")
     if type_ == "DocumentReference":
         yield get(f"/fhir/DocumentReference/{id_}/$docref")
 

@@ -15,6 +15,9 @@ from careledger.fhir.search.values import ReferenceValue, TokenValue
 
 Convert = Callable[[Any], tuple[Any, ...]]  # the values are of the parameter's kind
 
+TYPES_OF_IDENTIFIER: Final = "Identifier.type"
+"""In place of the datatype, for what `:of-type` compares."""
+
 _LITERAL: Final = regex(
     r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?"
 )
@@ -63,6 +66,18 @@ def token_of(identifier: Any) -> tuple[TokenValue, ...]:
     kind = identifier.type
     text = "" if kind is None else kind.text or ""
     return (TokenValue(identifier.system or "", identifier.value or "", text),)
+
+
+def _types_of(identifier: Any) -> tuple[TokenValue, ...]:
+    """Return each coding of an identifier's type, with the identifier's value as its text."""
+    value, kind = identifier.value, identifier.type
+    if value is None or kind is None:
+        return ()
+    return tuple(
+        TokenValue(coding.system or "", coding.code, value)
+        for coding in kind.coding or ()
+        if coding.code is not None
+    )
 
 
 def _contact_point(contact: Any) -> tuple[TokenValue, ...]:
@@ -166,6 +181,7 @@ CONVERSIONS: Final[Mapping[tuple[str, str], Convert]] = {
     ("token", "Coding"): _coding,
     ("token", "CodeableConcept"): _concept,
     ("token", "Identifier"): token_of,
+    ("token", TYPES_OF_IDENTIFIER): _types_of,
     ("token", "ContactPoint"): _contact_point,
     ("token", "boolean"): _boolean,
     ("token", "code"): _plain,

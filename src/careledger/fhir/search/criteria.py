@@ -23,6 +23,7 @@ MAXIMUM_NAME: Final = 256
 
 _SHOWN: Final = regex(r"[A-Za-z_][A-Za-z0-9_\-.:]{0,63}")
 _HAS: Final = "_has:"
+_LIST: Final = "_list"
 _MODIFIERS: Final = frozenset(get_args(Modifier)) - {""}
 _LEGAL: Final[Mapping[Kind, frozenset[str]]] = {
     "string": frozenset({"missing", "exact", "contains"}),
@@ -33,7 +34,7 @@ _LEGAL: Final[Mapping[Kind, frozenset[str]]] = {
     "number": frozenset({"missing"}),
     "quantity": frozenset({"missing"}),
     "composite": frozenset({"missing"}),
-    "special": frozenset(),
+    "special": frozenset({"missing"}),
 }
 _OF_IDS: Final = frozenset({"missing", "not"})
 _UNANSWERED: Final = {
@@ -41,7 +42,6 @@ _UNANSWERED: Final = {
     "_content": "a search without _content: the words of resources are not indexed",
     "_filter": "parameters in place of _filter, which is not answered",
     "_query": "parameters in place of _query: no named queries are defined",
-    "_list": "parameters in place of _list, which is not answered",
     "_contained": "_contained=false: contained resources are not found by themselves",
     "_containedType": "_contained=false: contained resources are not found by themselves",
 }
@@ -67,7 +67,10 @@ def known(types: tuple[str, ...], indexed: IndexSet) -> Mapping[str, Parameter]:
 
 
 def _legal(parameter: Parameter) -> frozenset[str]:
-    return _OF_IDS if parameter.code == "_id" else _LEGAL[parameter.kind]
+    if parameter.code == "_id":
+        return _OF_IDS
+    is_identifier = parameter.kind == "token" and parameter.of_identifiers
+    return _LEGAL[parameter.kind] | ({"of-type"} if is_identifier else frozenset())
 
 
 def _alike(one: Parameter, other: Parameter) -> bool:
@@ -105,6 +108,8 @@ class Reader:
                 f"at most {MAXIMUM_CONDITIONS} conditions: name the type, as in subject:Patient",
                 self.name,
             )
+        if name == _LIST:
+            return self._list(value)
         if name.startswith(_HAS):
             return self._has(types, name.removeprefix(_HAS), value, depth)
         head, dot, rest = name.partition(".")
@@ -143,8 +148,6 @@ class Reader:
                 "a search parameter that is indexed here, as the CapabilityStatement lists them",
                 self.name,
             )
-        if found.kind == "special":
-            raise UnknownParameter("another parameter: this one is not answered", self.name)
         return found
 
     def _target(self, parameter: Parameter, type_: str) -> str:
@@ -188,6 +191,11 @@ class Reader:
         if parameter.kind != "reference" or not leads_here:
             raise UnknownParameter("a reference that may lead to the type searched", self.name)
         return Has(source, code, self._condition((source,), name, value, depth - 1))
+
+    def _list(self, value: str) -> Has:
+        """What a List refers to, by its id: one that may not be seen is an empty one."""
+        self._parameter(("List",), "item")
+        return Has("List", "item", self._criterion(("List",), "_id", value))
 
     def _check_depth(self, depth: int) -> None:
         if depth <= 0:

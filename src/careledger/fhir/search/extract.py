@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Any, Final  # Any: models differ by type
 
 from careledger.fhir.paths import Read, reader
 from careledger.fhir.search.compile import SLOTS, Act, Found, Wish, shape, walk
+from careledger.fhir.search.convert import TYPES_OF_IDENTIFIER
 from careledger.fhir.search.figures import figures
-from careledger.fhir.search.table import FROM_THE_NODE, IndexSet, Parameter, Path, Step
-from careledger.fhir.search.values import NOTHING, Values
+from careledger.fhir.search.table import (
+    FROM_THE_NODE,
+    IDENTIFIER,
+    IndexSet,
+    Parameter,
+    Path,
+    Step,
+)
+from careledger.fhir.search.values import NOTHING, Values, of_type
 
 if TYPE_CHECKING:
     import msgspec
@@ -130,9 +138,16 @@ def _plan(type_: str, indexed: IndexSet) -> _Plan | None:
 
 def _wishes(parameter: Parameter) -> list[Wish]:
     only = parameter.targets[0] if len(parameter.targets) == 1 else ""
-    return [
+    wanted = [
         Wish(parameter.code, parameter.kind, path, only if path.datatype == "Resource" else "")
         for path in parameter.paths
+    ]
+    if parameter.kind != "token":
+        return wanted
+    typed = [path for path in parameter.paths if path.datatype == IDENTIFIER]
+    code = of_type(parameter.code)
+    return wanted + [
+        Wish(code, "token", path._replace(datatype=TYPES_OF_IDENTIFIER)) for path in typed
     ]
 
 

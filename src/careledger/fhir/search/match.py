@@ -8,12 +8,14 @@ from typing import Any  # Any: each kind of parameter has values of its own type
 
 from careledger.fhir.search.folding import fold
 from careledger.fhir.search.graph import Node, Test
+from careledger.fhir.search.near import is_near
 from careledger.fhir.search.numbers import accepts
 from careledger.fhir.search.query import (
     CompositeOperand,
     Criterion,
     DateOperand,
     Modifier,
+    NearOperand,
     NumberOperand,
     Operand,
     QuantityOperand,
@@ -26,7 +28,7 @@ from careledger.fhir.search.reference_match import references_to
 from careledger.fhir.search.shortcut import shortcut
 from careledger.fhir.search.table import FROM_THE_NODE, Kind
 from careledger.fhir.search.token_match import token_acceptor, tokens
-from careledger.fhir.search.values import QuantityValue, Values
+from careledger.fhir.search.values import QuantityValue, Values, of_type
 from careledger.fhir.terminology import Terminology
 
 Accepts = Callable[[Any], bool]
@@ -79,6 +81,8 @@ def _of_node(criterion: Criterion) -> Test:
 
 def _of_values(criterion: Criterion, terminology: Terminology | None) -> Callable[[Values], bool]:
     of, code = _GROUP[criterion.kind], criterion.code
+    if criterion.modifier == "of-type":
+        code = of_type(code)
     if criterion.modifier == "missing":
         missing = criterion.missing
         return lambda values: (not of(values).get(code)) is missing
@@ -97,6 +101,7 @@ _GROUP: dict[str, Callable[[Values], dict[str, tuple[Any, ...]]]] = {
     "quantity": lambda values: values.quantities,
     "uri": lambda values: values.uris,
     "composite": lambda values: values.composites,
+    "special": lambda values: values.composites,
 }
 
 
@@ -144,6 +149,8 @@ def _one(operand: Operand, modifier: Modifier = "") -> Accepts:  # noqa: PLR0911
             return _uri(operand.uri, modifier)
         case CompositeOperand():
             return _composite(operand)
+        case NearOperand():
+            return lambda value: is_near(operand, value)
 
 
 def _string(operand: StringOperand, modifier: Modifier) -> Accepts:

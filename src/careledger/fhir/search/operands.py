@@ -12,6 +12,7 @@ from careledger.fhir.errors import BadParameterValue, TooCostly
 from careledger.fhir.r4.registry import MODULES
 from careledger.fhir.search.escapes import split, unescape
 from careledger.fhir.search.folding import fold
+from careledger.fhir.search.near import near_operand
 from careledger.fhir.search.numbers import number_operand
 from careledger.fhir.search.query import (
     CompositeOperand,
@@ -64,7 +65,7 @@ def alternatives(name: str, value: str) -> list[str]:
     return parts
 
 
-def operand(
+def operand(  # noqa: PLR0911  one for each form
     name: str, parameter: Parameter, modifier: Modifier, type_: str, text: str, setting: Setting
 ) -> Operand:
     """Read one alternative; `type_` is that of a modifier such as `subject:Patient`, or "".
@@ -78,6 +79,10 @@ def operand(
         return _token(name, text)
     if parameter.kind == "reference":
         return _reference(name, parameter, type_, text, setting)
+    if parameter.kind == "special":
+        return near_operand(name, text)
+    if modifier == "of-type":
+        return _typed(name, text)
     if modifier == "text":
         return TokenOperand(None, unescape(text))
     if modifier in ("in", "not-in"):
@@ -138,6 +143,15 @@ def _token(name: str, text: str) -> TokenOperand:
         return TokenOperand(None, unescape(parts[0]))
     system, code = map(unescape, parts)
     return TokenOperand(system, code or None)
+
+
+def _typed(name: str, text: str) -> TokenOperand:
+    """An identifier by the coding of its type and its value (FHIR R4 3.1.1.5.2)."""
+    parts = split(text, "|", 3)
+    if parts is None or len(parts) != 3 or not all(parts):  # noqa: PLR2004  all three
+        raise BadParameterValue("system|code|value, of the identifier's type and itself", name)
+    system, code, value = map(unescape, parts)
+    return TokenOperand(system, code, value)
 
 
 def _uri(name: str, text: str) -> UriOperand:

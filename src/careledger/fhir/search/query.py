@@ -24,6 +24,7 @@ Modifier = Literal[
     "not-in",
     "text",
     "identifier",
+    "of-type",
     "above",
     "below",
 ]
@@ -51,6 +52,8 @@ class TokenOperand:
 
     system: str | None
     code: str | None
+    value: str = ""
+    """Of `:of-type`, which says the type of an identifier and then its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,16 @@ class CompositeOperand:
     parts: tuple[tuple[Kind, Simple], ...]
 
 
-Operand = Simple | CompositeOperand
+@dataclass(frozen=True, slots=True)
+class NearOperand:
+    """A point in degrees, and how far from it is near."""
+
+    latitude: float
+    longitude: float
+    within_km: float
+
+
+Operand = Simple | CompositeOperand | NearOperand
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ ANY: Final = "*"
 FROM_THE_NODE: Final = frozenset({"_id", "_lastUpdated"})
 """Asked of the resource itself: always answered, and never among the values."""
 
+IDENTIFIER: Final = "Identifier"
+
 _CANONICAL: Final = "http://hl7.org/fhir/SearchParameter/"
 _PATH: Final = regex(r"(/?)(.*):([A-Za-z]+)(?:\(([^)]*)\))?")
 _STEP: Final = regex(r"([A-Za-z_]+)(\*?)(?:\[([^\]]*)\])?")
@@ -74,6 +76,11 @@ class Parameter:
     """Of a composite, in the order of its `$`; their places name its values: `"0"`, `"1"`."""
     paths: tuple[Path, ...] = field(repr=False, default=())
     """Where its values are; of a composite, where its anchors are."""
+
+    @property
+    def of_identifiers(self) -> bool:
+        """Whether it reads identifiers, which have a type."""
+        return any(path.datatype == IDENTIFIER for path in self.paths)
 
     def may_lead_to(self, type_: str) -> bool:
         """Whether a reference of this parameter may lead to that type."""

@@ -25,6 +25,9 @@ def token_acceptor(criterion: Criterion, terminology: Terminology | None) -> Acc
         case "text":
             wanted = tuple(fold(one.code or "") for one in operands)
             return lambda value: bool(value.text) and fold(value.text).startswith(wanted)
+        case "of-type":
+            typed = frozenset((one.system, one.code, one.value) for one in operands)
+            return lambda value: tuple(value) in typed
         case "in" | "not-in":
             sets = [(terminology or official()).expand(one.code or "") for one in operands]
             return _members(sets, criterion.code, "a value set whose codes are all known here")

@@ -52,6 +52,9 @@ class Values(msgspec.Struct, frozen=True, array_like=True):
 
     strings: dict[str, tuple[str, ...]] = {}
     tokens: dict[str, tuple[TokenValue, ...]] = {}
+    """Of identifiers also, under `of_type(code)`, those with a type: its coding, and the value as
+    text.
+    """
     references: dict[str, tuple[ReferenceValue, ...]] = {}
     dates: dict[str, tuple[Span, ...]] = {}
     """First and last UTC second of each, both inside; see `fhir.dates`."""
@@ -63,6 +66,12 @@ class Values(msgspec.Struct, frozen=True, array_like=True):
 
 
 NOTHING: Final = Values()
+
+
+def of_type(code: str) -> str:
+    """Under which name the typed identifiers of a parameter are."""
+    return f"{code}:of-type"
+
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Values)
