@@ -112,10 +112,13 @@ def test_what_waits_is_bounded(tmp_path: Path) -> None:
         answers = [solo.enqueue(note(chain, number)) for number in range(10)]
         with pytest.raises(Busy):
             solo.enqueue(note(chain, 11))
-        await asyncio.gather(*answers)
+        with pytest.raises(Busy):
+            solo.enqueue(b"garbage")
+        revoked = solo.enqueue(sign(chain.id, ANA, Protect(), 12))  # a tenth is kept for these
+        await asyncio.gather(*answers, revoked)
         await solo.submit(note(chain, 11))
 
-    run(tmp_path, story, queue=Limits(transactions=10))
+    run(tmp_path, story, queue=Limits(transactions=12))
 
 
 def test_a_member_has_its_share_of_a_block_and_revocations_a_reserved_one(tmp_path: Path) -> None:
@@ -239,7 +242,7 @@ def test_what_waits_is_bounded_though_nobody_waits_for_it(tmp_path: Path) -> Non
         await asyncio.sleep(1)
         await solo.submit(note(chain, 99))
 
-    run(tmp_path, story, queue=Limits(transactions=10), commit=slow)
+    run(tmp_path, story, queue=Limits(transactions=12), commit=slow)
 
 
 def test_closing_answers_everyone_the_durable_with_their_receipts(tmp_path: Path) -> None:

@@ -256,7 +256,7 @@ def test_a_busy_node_says_so(tmp_path: Path) -> None:
         health = await node.health()
         assert health["status"] == "pass"
 
-    run(tmp_path, story, Limits(transactions=2))
+    run(tmp_path, story, Limits(transactions=3))
 
 
 def test_genesis_and_openapi_are_served(tmp_path: Path) -> None:

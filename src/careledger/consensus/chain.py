@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from careledger.consensus.measures import Measures
-from careledger.consensus.proposal import Judge, Proposal
+from careledger.consensus.proposal import Judge, Proposal, is_protective
 from careledger.ledger.entry import Evidence
+from careledger.ledger.errors import Inadmissible
 from careledger.ledger.genesis import (
     Activation,
     Genesis,
@@ -24,7 +25,7 @@ from careledger.ledger.membership import ACTIVATIONS, NetworkParameters, paramet
 from careledger.ledger.record import Digest, Instant, TransactionId
 from careledger.ledger.state import RememberingReader, View
 from careledger.ledger.state_root import Delta
-from careledger.ledger.transaction import VerifiedTransaction
+from careledger.ledger.transaction import VerifiedTransaction, parse_transaction
 from careledger.ledger.transition import (
     Applications,
     Applied,
@@ -128,6 +129,19 @@ class Chain:
         pending = self._pending
         with self._next(pending, pending.header if pending else self.store.latest, time) as judge:
             yield judge
+
+    def is_protective(self, raw: bytes) -> bool:
+        """Whether those bytes look like a transaction that protects somebody; nothing is checked.
+
+        Raises:
+            Unavailable: the store could not be read.
+        """
+        try:
+            calls = parse_transaction(raw).calls
+        except Inadmissible:
+            return False
+        with self.judging(0) as judge:
+            return is_protective(calls, judge.applications)
 
     @contextmanager
     def _next(self, pending: Prepared | None, parent: Header, time: Instant) -> Iterator[Judge]:

@@ -3,24 +3,23 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 
 from careledger.consensus.chain import Chain
+from careledger.consensus.checking import Checker, Found
 from careledger.consensus.measures import Load
-from careledger.consensus.verification import Checked, Workers, check, check_many, restore
+from careledger.consensus.verification import Workers, restore
 from careledger.ledger.errors import Inadmissible, Unavailable
 from careledger.ledger.record import Instant
-from careledger.ledger.state import View
 from careledger.ledger.transaction import Replayed, VerifiedTransaction, parse_transaction
 from careledger.ledger.transition import Receipt
 from careledger.store.snapshot import Snapshot
 
-INLINE = 3
-"""Up to so many transactions are checked right here: crossing to a worker costs more."""
-
 BATCH = 256
 """Most transactions that cross to a worker at once."""
+
+RESERVED_PERCENT = 10
+"""Share of what may wait that only protective transactions may take."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +78,7 @@ class Intake:
         """Without `workers`, signatures are checked in a thread."""
         self._chain = chain
         self._clock = clock
-        self._workers = workers
+        self._checker = Checker(chain, workers)
         self._limits = limits
         self._unchecked: list[tuple[bytes, asyncio.Future[Ordered]]] = []
         self._checked: list[Waiting] = []
@@ -93,8 +92,8 @@ class Intake:
 
     def start(self) -> None:
         """Begin to check what arrives."""
-        count = self._workers.count + 1 if self._workers else 1
-        self._tasks = [asyncio.create_task(self._check_arrivals()) for _ in range(count)]
+        lanes = range(self._checker.lanes)
+        self._tasks = [asyncio.create_task(self._check_arrivals()) for _ in lanes]
 
     async def close(self) -> None:
         """Stop; what waits, here or for a block, is answered `Unavailable`."""
@@ -119,8 +118,7 @@ class Intake:
         Raises:
             Busy: too much is waiting.
         """
-        limits = self._limits
-        if self._transactions >= limits.transactions or self._bytes + len(raw) > limits.bytes:
+        if not self._has_room(raw):
             self._chain.measures.busy += 1
             raise Busy
         answer: asyncio.Future[Ordered] = asyncio.get_running_loop().create_future()
@@ -140,6 +138,18 @@ class Intake:
             most_bytes=self._limits.bytes,
         )
 
+    def _has_room(self, raw: bytes) -> bool:
+        """Whether it may wait; once most of the room is taken, only if it protects somebody."""
+        count, size = (self._transactions + 1) * 100, (self._bytes + len(raw)) * 100
+        limits = self._limits
+
+        def has_room(share: int) -> bool:
+            return count <= limits.transactions * share and size <= limits.bytes * share
+
+        return has_room(100 - RESERVED_PERCENT) or (
+            has_room(100) and self._chain.is_protective(raw)
+        )
+
     def take(self) -> list[Waiting]:
         """Everything that waits for a block."""
         taken, self._checked = self._checked, []
@@ -151,6 +161,14 @@ class Intake:
         if waiting:
             self._checked[:0] = waiting
             self.ready.set()
+
+    def find(self, id_: bytes) -> Waiting | None:
+        """The one of that id, if somebody waits for it."""
+        return self._by_id.get(id_)
+
+    def waiting(self) -> list[Waiting]:
+        """All that were checked and not answered yet."""
+        return list(self._by_id.values())
 
     def settle(self, waiting: Waiting, ordered: Ordered) -> None:
         """Answer: it is in the ledger, durably."""
@@ -195,7 +213,8 @@ class Intake:
             if not batch:
                 continue
             try:
-                found = await self._check_batch([raw for raw, _ in batch])
+                time = max(self._clock(), self._chain.tip.time)
+                found = await self._checker.check([raw for raw, _ in batch], time)
             except asyncio.CancelledError:
                 self._unchecked[:0] = batch
                 raise
@@ -210,37 +229,11 @@ class Intake:
             if self._checked:
                 self.ready.set()
 
-    async def _check_batch(self, raws: list[bytes]) -> list[Checked | int | VerifiedTransaction]:
-        time = max(self._clock(), self._chain.tip.time)
-        loop = asyncio.get_running_loop()
-        if self._workers is None or not self._workers.are_ready:
-            return await loop.run_in_executor(None, self._check_here, raws, time)
-        if len(raws) <= INLINE:
-            return self._check_here(raws, time)
-        try:
-            return list(await loop.run_in_executor(self._workers.pool, check_many, raws, time))
-        except BrokenExecutor:
-            _log.exception("a worker died; signatures are checked in a thread from here on")
-            self._workers = None
-            return await loop.run_in_executor(None, self._check_here, raws, time)
-
-    def _check_here(
-        self, raws: list[bytes], time: Instant
-    ) -> list[Checked | int | VerifiedTransaction]:
-        found: list[Checked | int | VerifiedTransaction] = []
-        with self._chain.store.snapshot() as committed:
-            for raw in raws:
-                try:
-                    found.append(check(raw, View(committed), committed.has, time, self._chain.id))
-                except Inadmissible as error:
-                    found.append(error.code)
-        return found
-
     def _accept(
         self,
         raw: bytes,
         answer: "asyncio.Future[Ordered]",
-        checked: Checked | int | VerifiedTransaction,
+        checked: Found,
     ) -> None:
         try:
             if self._stopped:

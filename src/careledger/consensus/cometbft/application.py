@@ -7,16 +7,17 @@ step a crash leaves nothing, and the engine brings the block again.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from careledger.consensus.chain import Chain, Prepared
 from careledger.consensus.cometbft import messages as m
-from careledger.consensus.cometbft.blocks import codes, evidence_of, seconds, within
+from careledger.consensus.cometbft.blocks import codes, evidence_of, seconds, voted, within
 from careledger.consensus.cometbft.genesis import check_init, consensus_parameters
 from careledger.consensus.cometbft.pool import Pool, Pooled
 from careledger.consensus.cometbft.snapshot_calls import NoSnapshots, Snapshots
 from careledger.consensus.cometbft.validators import validator_updates
 from careledger.consensus.intake import Busy
-from careledger.consensus.proposal import Judge, is_protective, payer_of
+from careledger.consensus.proposal import MAX_BLOCK_COMMANDS, Judge, is_protective, payer_of
 from careledger.consensus.verification import check
 from careledger.consensus.verified import VerifiedOnce
 from careledger.ledger.errors import Inadmissible, InvalidBlock, LedgerError
@@ -68,6 +69,8 @@ class Application:
         self.snapshots = snapshots or NoSnapshots()
         self._clock = clock
         self._finalized: Prepared | None = None
+        self.voted = (0, 0)
+        """Power of the validators that decided the block before the newest, and of all."""
         self.committed: Prepared | None = None
         """The newest block that was made durable since this began."""
 
@@ -126,7 +129,7 @@ class Application:
             return m.ResponseCheckTx(code=Replayed.code, log="no longer waiting")
         with self.chain.judging(self._clock()) as judge:
             try:
-                self._take(self._verify(request.tx, judge), judge)
+                self._take(self._read(request.tx, judge), judge)
             except Inadmissible as error:
                 return m.ResponseCheckTx(code=error.code, log=error.text())
             except Busy as error:
@@ -146,7 +149,6 @@ class Application:
             for transaction in transactions:
                 self.verified.add(transaction)
                 try:
-                    check_still_admissible(judge.view, judge.seen, transaction, judge.time)
                     self._take(transaction, judge)
                 except (Inadmissible, Busy) as error:
                     found.append(error)
@@ -155,31 +157,30 @@ class Application:
         return found
 
     def _take(self, transaction: VerifiedTransaction, judge: Judge) -> None:
+        check_still_admissible(judge.view, judge.seen, transaction, judge.time)
         protects = is_protective(transaction.calls, judge.applications)
         pooled = Pooled(transaction, payer_of(judge.view, transaction), protects)
         self.pool.add(pooled, judge.limits)
 
-    def _verify(self, raw: bytes, judge: Judge) -> VerifiedTransaction:
-        """Parse, judge and verify; whatever was verified before is judged only.
+    def _read(self, raw: bytes, judge: Judge) -> VerifiedTransaction:
+        """Parse, judge and verify; what was verified before is left to whoever judges next.
 
         Raises:
-            Inadmissible: the same for either way.
+            Inadmissible: the same as that judgement would say.
         """
         known = self.verified.get(raw)
         if known is None:
             known = check(raw, judge.view, judge.seen, judge.time, self.chain.id)
             self.verified.add(known)
-        else:
-            check_still_admissible(judge.view, judge.seen, known, judge.time)
         return known
 
-    def _verify_each(
+    def _read_each(
         self, raws: Sequence[bytes], judge: Judge
     ) -> list[VerifiedTransaction | Inadmissible]:
         found: list[VerifiedTransaction | Inadmissible] = []
         for raw in raws:
             try:
-                found.append(self._verify(raw, judge))
+                found.append(self._read(raw, judge))
             except Inadmissible as error:
                 found.append(error)
         return found
@@ -187,20 +188,20 @@ class Application:
     # --- proposals -----------------------------------------------------------------------------
 
     def prepare_proposal(self, request: m.RequestPrepareProposal) -> m.ResponsePrepareProposal:
-        """Fill a block: what protects patients first, then in the order of the mempool."""
+        """Fill a block: what protects patients first, then the mempool in its order.
+
+        Then what waits here and the engine did not offer: its mempool forgets what it cannot hold.
+        """
         self._check_height(request.height)
         with self.chain.judging(seconds(request.time)) as judge:
-            offered = self._verify_each(request.txs, judge)
+            offered = self._read_each(request.txs, judge)
             waiting = [*self.pool.protective()]
             waiting += [one for one in offered if isinstance(one, VerifiedTransaction)]
+            waiting += islice(self.pool, MAX_BLOCK_COMMANDS)
             proposal = judge.choose({one.id: one for one in waiting}.values())
         for transaction, error in proposal.refused:
             if isinstance(error, _OVER):
                 self.pool.discard(transaction.id)
-        for raw, found in zip(request.txs, offered, strict=True):
-            known = self.verified.get(raw)
-            if known is not None and isinstance(found, _OVER):
-                self.pool.discard(known.id)
         chosen = (transaction.raw for transaction in proposal.chosen)
         return m.ResponsePrepareProposal(txs=within(chosen, request.max_tx_bytes))
 
@@ -208,7 +209,7 @@ class Application:
         """Vote yes, unless the block holds what no honest validator would have put there."""
         self._check_height(request.height)
         with self.chain.judging(seconds(request.time)) as judge:
-            found = self._verify_each(request.txs, judge)
+            found = self._read_each(request.txs, judge)
             valid = [one for one in found if isinstance(one, VerifiedTransaction)]
             proposal = judge.choose(valid)
         if len(proposal.chosen) == len(found):
@@ -244,12 +245,13 @@ class Application:
         self._check_height(request.height)
         time = seconds(request.time)
         with self.chain.judging(time) as judge:
-            found = self._verify_each(request.txs, judge)
+            found = self._read_each(request.txs, judge)
         valid = [one for one in found if isinstance(one, VerifiedTransaction)]
         prepared = self.chain.prepare(valid, time, evidence_of(request.misbehavior))
         if len(prepared.block.transactions) != len(found):
             _log.critical("block %d was decided with what is inadmissible", request.height)
         self._finalized = prepared
+        self.voted = voted(request.decided_last_commit)
         with self.chain.store.snapshot() as committed:
             updates = validator_updates(committed, prepared.applied.changes)
         return m.ResponseFinalizeBlock(

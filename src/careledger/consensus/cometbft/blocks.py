@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 from careledger.consensus.chain import Prepared
-from careledger.consensus.cometbft.messages import Misbehavior, Timestamp
+from careledger.consensus.cometbft.messages import CommitInfo, Misbehavior, Timestamp
 from careledger.consensus.cometbft.protobuf import varint
 from careledger.ledger.entry import Evidence
 from careledger.ledger.errors import Inadmissible, InvalidBlock
 from careledger.ledger.record import Instant
 from careledger.ledger.transaction import OverBudget, Replayed, VerifiedTransaction
+
+_FOR_IT = 2
 
 _KINDS: Final[dict[int, Literal["duplicate-vote", "light-client-attack"]]] = {
     1: "duplicate-vote",
@@ -36,6 +38,13 @@ def _piece(one: Misbehavior) -> Evidence:
         height=max(0, one.height),
         time=seconds(one.time),
     )
+
+
+def voted(commit: CommitInfo | None) -> tuple[int, int]:
+    """Power of those who voted for a block, and of all who could."""
+    votes = commit.votes if commit else ()
+    powers = [(one.validator.power, one.block_id_flag) for one in votes if one.validator]
+    return sum(power for power, flag in powers if flag == _FOR_IT), sum(p for p, _ in powers)
 
 
 def seconds(time: Timestamp | None) -> Instant:

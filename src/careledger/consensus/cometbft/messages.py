@@ -63,6 +63,19 @@ class Validator(Message):
     power: Annotated[int, 3] = 0
 
 
+class VoteInfo(Message):
+    validator: Annotated[Validator | None, 1] = None
+    block_id_flag: Annotated[int, 3] = 0
+    """1 absent, 2 for the block, 3 for none."""
+
+
+class CommitInfo(Message):
+    """Who decided the block before."""
+
+    round: Annotated[int, 1] = 0
+    votes: Annotated[tuple[VoteInfo, ...], 2] = ()
+
+
 class Misbehavior(Message):
     """Evidence, as the engine checked it."""
 
@@ -176,6 +189,7 @@ class RequestVerifyVoteExtension(Message):
 
 class RequestFinalizeBlock(Message):
     txs: Annotated[tuple[bytes, ...], 1] = ()
+    decided_last_commit: Annotated[CommitInfo | None, 2] = None
     misbehavior: Annotated[tuple[Misbehavior, ...], 3] = ()
     hash: Annotated[bytes, 4] = b""
     height: Annotated[int, 5] = 0

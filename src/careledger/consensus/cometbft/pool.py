@@ -48,6 +48,10 @@ class Pool:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def __iter__(self) -> Iterator[VerifiedTransaction]:
+        """All of them, first come first."""
+        return (one.transaction for one in self._waiting.values())
+
     def has(self, transaction: VerifiedTransaction) -> bool:
         """Whether exactly this one waits, under this very signature."""
         pooled = self._waiting.get(transaction.id)

@@ -35,6 +35,10 @@ class AbciServer:
         self._answer = answer
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self.silent = asyncio.Event()
+        """Set while nobody is connected."""
+        self.opened = 0
+        """How many connections there have been; it grows when an engine begins."""
         self.failed: asyncio.Future[None]
         """Fails with the error that made an answer impossible."""
 
@@ -67,6 +71,8 @@ class AbciServer:
         if task is None:
             raise RuntimeError
         self._connections.add(task)
+        self.opened += 1
+        self.silent.clear()
         try:
             await self._converse(reader, writer)
         except (asyncio.CancelledError, ConnectionError):
@@ -75,8 +81,11 @@ class AbciServer:
             self._fail(error, writer)
         finally:
             self._connections.discard(task)
-            with contextlib.suppress(ConnectionError):
-                writer.close()
+            if not self._connections:
+                self.silent.set()
+            writer.close()
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                await writer.wait_closed()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         buffer = bytearray()
