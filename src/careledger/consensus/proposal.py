@@ -9,9 +9,7 @@ every node must do at once.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import msgspec
-
-from careledger.ledger.errors import Inadmissible, Malformed
+from careledger.ledger.errors import Inadmissible
 from careledger.ledger.membership import SIGNERS, NetworkParameters
 from careledger.ledger.record import Instant, SignerId, TransactionId, decode
 from careledger.ledger.state import View
@@ -24,6 +22,7 @@ from careledger.ledger.transaction import (
     check_still_admissible,
 )
 from careledger.ledger.transition import Applications
+from careledger.ledger.witness import HALTING
 
 MAX_BLOCK_COMMANDS = 4_000
 MAX_BLOCK_BYTES = 8_000_000
@@ -173,7 +172,9 @@ def is_protective(calls: Iterable[Call], applications: Applications) -> bool:
             return False
         try:
             command = decode(call.command, application.command_type)
-        except (Malformed, msgspec.ValidationError):
+        except HALTING:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, it protects nobody
             return False
         if not isinstance(command, application.protective):
             return False

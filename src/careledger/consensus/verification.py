@@ -4,6 +4,7 @@ A worker reads committed state by itself, so nothing but the raw transaction cro
 takes some 60 microseconds, most of what a transaction costs; threads would not help.
 """
 
+import logging
 import os
 import signal
 import threading
@@ -20,12 +21,16 @@ from careledger.ledger.signature import Algorithm, PublicKey
 from careledger.ledger.state import RememberingReader, View
 from careledger.ledger.transaction import (
     Call,
+    MalformedTransaction,
     VerifiedTransaction,
     check_admissible,
     parse_transaction,
     verify_transaction,
 )
+from careledger.ledger.witness import HALTING
 from careledger.store.reader import StoreReader
+
+_log = logging.getLogger(__name__)
 
 Checked = tuple[
     bytes, str, bytes, Algorithm, bytes, int, int, tuple[tuple[str, bytes], ...]
@@ -53,12 +58,20 @@ def check(
 ) -> VerifiedTransaction:
     """Parse, judge by committed state, and check the signature of one transaction.
 
+    Bytes over which a parser trips are not a transaction: nobody may stop a node by sending them.
+
     Raises:
         Inadmissible: it may not enter a block; the subclass says why.
     """
-    transaction = parse_transaction(raw)
-    key = check_admissible(view, seen, transaction, time, chain)
-    return verify_transaction(transaction, key)
+    try:
+        transaction = parse_transaction(raw)
+        key = check_admissible(view, seen, transaction, time, chain)
+        return verify_transaction(transaction, key)
+    except (Inadmissible, *HALTING):
+        raise
+    except Exception as error:
+        _log.critical("a transaction could not be checked: %s", type(error).__name__)
+        raise MalformedTransaction from error
 
 
 def plain(transaction: VerifiedTransaction) -> Checked:

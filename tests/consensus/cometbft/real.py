@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import lmdb
 import pytest
 
 from careledger.consensus.chain import Chain
@@ -23,6 +24,7 @@ from careledger.ledger.membership import NetworkParameters, consensus_address
 from careledger.ledger.record import Record
 from careledger.ledger.signature import SigningKey
 from careledger.ledger.state import View
+from careledger.store.layout import Commit
 from tests.consensus.cometbft.world import open_chain, voting_key
 from tests.consensus.world import sign
 from tests.ledger.world import ANA, RIVERSIDE, key
@@ -138,10 +140,11 @@ async def node(
     workers: int = 0,
     stall_s: float = STALL_S,
     engine: type[CometEngine] = CometEngine,
+    commit: Commit = lmdb.Transaction.commit,
 ) -> AsyncIterator[Node]:
     program()
     home = folder / "engine"
-    with open_chain(folder / "chain", powers, limits) as chain:
+    with open_chain(folder / "chain", powers, limits, commit) as chain:
         if genesis is None:
             with chain.store.snapshot() as committed:
                 genesis = engine_genesis(chain.id, chain.genesis, View(committed))

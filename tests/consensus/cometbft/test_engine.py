@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import errno
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -188,6 +190,37 @@ def test_a_wrong_genesis_stops_the_node_and_says_so(tmp_path: Path) -> None:
         assert await one.process.wait() != 0
 
     play(tmp_path, story, genesis=genesis)
+
+
+def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
+    room = threading.Event()
+    refused = 0
+
+    def commit(transaction: Any) -> None:
+        nonlocal refused
+        if not room.is_set():
+            refused += 1
+            raise OSError(errno.ENOSPC, "no room")
+        transaction.commit()
+
+    async def story(one: Node) -> None:
+        raw = note(one.chain, 1)
+        with pytest.raises(Unavailable, match=r"no space left.*may still be ordered"):
+            await one.engine.submit(raw)
+        with pytest.raises(Unavailable, match="no space left"):
+            one.engine.enqueue(raw)
+        assert one.chain.store.latest.height == 0
+        room.set()
+        await one.until_height(1)
+        assert one.engine.trouble is None
+        assert (await one.engine.submit(raw)).receipt.code == 0
+        assert one.chain.store.latest.size == 3
+
+    room.set()
+    with open_chain(tmp_path / "chain", ALONE):
+        room.clear()
+    play(tmp_path, story, commit=commit)
+    assert refused
 
 
 def test_an_engine_that_was_killed_is_told_again(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import msgspec
 
 from careledger.consensus.chain import Chain
@@ -27,6 +28,7 @@ from careledger.ledger.record import Digest, Record
 from careledger.ledger.signature import SigningKey
 from careledger.ledger.state import Changes, View
 from careledger.ledger.transaction import call, sign_transaction
+from careledger.store.layout import Commit
 from careledger.store.store import Store
 from tests.consensus import world
 from tests.ledger.world import NOW, claims, key
@@ -109,12 +111,15 @@ def genesis_file(powers: dict[str, int], limits: NetworkParameters | None = None
 
 @contextmanager
 def open_chain(
-    folder: Path, powers: dict[str, int], limits: NetworkParameters | None = None
+    folder: Path,
+    powers: dict[str, int],
+    limits: NetworkParameters | None = None,
+    commit: Commit = lmdb.Transaction.commit,
 ) -> Iterator[Chain]:
     data = genesis_file(powers, limits)
     chain_id, genesis = load_genesis(data)
     Store.create(folder, data, APPLICATIONS).close()
-    with Store(folder) as store:
+    with Store(folder, commit=commit) as store:
         yield Chain(store, chain_id, genesis, INSTALLED)
 
 

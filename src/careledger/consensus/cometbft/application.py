@@ -149,7 +149,8 @@ class Application:
             for transaction in transactions:
                 self.verified.add(transaction)
                 try:
-                    self._take(transaction, judge)
+                    if not self.pool.awaits(transaction.id):  # perhaps under another signature
+                        self._take(transaction, judge)
                 except (Inadmissible, Busy) as error:
                     found.append(error)
                 else:

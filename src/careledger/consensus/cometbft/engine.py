@@ -258,11 +258,8 @@ class CometEngine:
                 opened = self._server.opened
                 self._forwarding.engine_began()
             if trouble := self.trouble:
-                self._forwarding.give_up(
-                    Unavailable(
-                        f"{trouble}; it may still be ordered: send it again for its receipt"
-                    )
-                )
+                # Sent again later, a transaction that was ordered meanwhile has its first receipt.
+                self._forwarding.give_up(Unavailable(f"{trouble}; it may still be ordered"))
 
     def _halt(self, failed: "asyncio.Future[None]") -> None:
         if failed.cancelled() or (error := failed.exception()) is None:

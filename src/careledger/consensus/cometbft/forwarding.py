@@ -70,11 +70,18 @@ class Forwarding:
             if self._intake.find(id_) is not one.waiting:
                 del self._underway[id_]
             elif time > transaction.expires:
-                self._refuse(id_, Expired(transaction.expires, time))
+                self._refuse(id_, self._over(transaction, time))
             elif not one.pooled:
                 one.due = 0.0
         if self._underway:
             self._intake.ready.set()
+
+    def _over(self, transaction: VerifiedTransaction, time: Instant) -> LedgerError:
+        """It has expired, unless it came in with a snapshot of others and not with a block."""
+        with self._snapshot() as committed:
+            if committed.has(transaction.id):
+                return Replayed()
+        return Expired(transaction.expires, time)
 
     def engine_began(self) -> None:
         """The engine begins anew, without a memory: tell it everything, but what is ordered."""

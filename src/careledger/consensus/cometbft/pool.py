@@ -57,6 +57,10 @@ class Pool:
         pooled = self._waiting.get(transaction.id)
         return pooled is not None and pooled.transaction.raw == transaction.raw
 
+    def awaits(self, id_: TransactionId) -> bool:
+        """Whether one of that id waits, under whatever signature."""
+        return id_ in self._waiting
+
     def protective(self) -> Iterator[VerifiedTransaction]:
         """The protective ones, first come first."""
         return (one.transaction for one in self._waiting.values() if one.protects)
