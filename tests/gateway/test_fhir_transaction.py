@@ -1,11 +1,15 @@
 """Transactions and batches: R4's order, reads after changes, each resource once, all or nothing."""
 
+import asyncio
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
+from careledger.gateway import fhir_batch
 from tests.exchange.world import ANA_MRN, RIVERSIDE, medication, observation, patient
 from tests.gateway.world import FHIR, World, tell
 
@@ -229,5 +233,82 @@ def test_a_consent_that_names_a_drug_finds_it_behind_a_reference(tmp_path: Path)
         assert [facts[id_].codes for id_ in (first, second, third)] == [(("urn:rx", "17"),)] * 3
         assert facts[first].labels == facts[second].labels == (("urn:label", "PSY"),)
         assert json.dumps(drug) not in inside.text
+
+    tell(tmp_path, story)
+
+
+def test_what_is_no_fhir_json_stays_out_of_a_bundle(tmp_path: Path) -> None:
+    """The words of a Binary close their entry and open another, of a patient who is none."""
+    forged = b'{"resourceType":"Patient","id":"forged"}},{"resource":{"resourceType":"Patient"}'
+    binary = {
+        "resourceType": "Binary",
+        "id": "words",
+        "contentType": "text/plain",
+        "securityContext": {"reference": f"Patient/{ANA_MRN}"},
+        "data": base64.b64encode(forged).decode(),
+    }
+
+    async def story(world: World) -> None:
+        service = await world.service()
+        stored = await send(world, service, entry("PUT", "Binary/words", binary), type_="batch")
+        assert stored.json()["entry"][0]["response"]["status"].startswith("201")
+        alone = await world.at_riverside.get(
+            "/fhir/Binary/words?_format=text/plain", headers=service
+        )
+        assert alone.content == forged
+        reads = [
+            entry("GET", "Binary/words?_format=text/plain"),
+            entry("HEAD", "Binary/words?_format=text/plain"),
+            entry("GET", "Binary/words"),
+        ]
+        asked = await send(world, service, *reads, type_="batch")
+        answers = asked.json()["entry"]
+        statuses = [one["response"]["status"][:3] for one in answers]
+        assert statuses == ["406", "406", "200"]
+        assert "resource" not in answers[0]
+        assert answers[2]["resource"] | {"meta": {}} == binary | {"meta": {}}
+
+    tell(tmp_path, story)
+
+
+def test_a_file_of_an_export_in_a_bundle_stops_nobody(tmp_path: Path) -> None:
+    """A door that answers piece by piece also listens whether its client has left."""
+
+    async def story(world: World) -> None:
+        service = await world.service()
+        url = "/fhir/Patient/$export"
+        begun = await world.at_riverside.get(url, headers=service | {"prefer": "respond-async"})
+        place = begun.headers["content-location"]
+        while (answer := await world.at_riverside.get(place, headers=service)).status_code == 202:
+            await asyncio.sleep(0.01)
+        file = answer.json()["output"][0]["url"].partition("/fhir/")[2]
+        asked = await send(world, service, entry("GET", file), type_="batch")
+        assert asked.json()["entry"][0]["response"]["status"].startswith("406")
+
+    tell(tmp_path, story)
+
+
+def test_reads_in_a_bundle_answer_so_much_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(world: World) -> None:
+        service = await world.service()
+        whole = await world.at_riverside.get(f"/fhir/Patient/{ANA_MRN}", headers=service)
+        monkeypatch.setattr(fhir_batch, "MOST_READ_BYTES", 2 * len(whole.content))
+        reads = [entry("GET", f"Patient/{ANA_MRN}")] * 3
+        asked = await send(world, service, *reads, type_="batch")
+        statuses = [one["response"]["status"][:3] for one in asked.json()["entry"]]
+        assert statuses == ["200", "200", "413"]
+
+    tell(tmp_path, story)
+
+
+def test_an_entity_tag_of_strange_letters_is_no_fault(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        service = await world.service()
+        strange = entry("GET", f"Patient/{ANA_MRN}")
+        strange["request"]["ifNoneMatch"] = 'W/"\u2603"'
+        asked = await send(world, service, strange, type_="batch")
+        assert asked.json()["entry"][0]["response"]["status"].startswith("200")
 
     tell(tmp_path, story)

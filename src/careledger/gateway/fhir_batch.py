@@ -33,6 +33,9 @@ from careledger.gateway.services import FHIR_PATH, GatewayServices
 MOST_READS: Final = 200
 """Reads in one bundle: each may be answered with a page."""
 
+MOST_READ_BYTES: Final = 2 * MAXIMUM_BYTES
+"""What the reads of one bundle may answer, together."""
+
 _NO_CONTENT: Final = 204
 
 
@@ -72,14 +75,17 @@ class _Bundles:
         if len(reads) < len(bundle.entries):
             writer = writer_of(caller, self._services)
             outcomes = await self._services.exchange.ingestion.take(bundle, writer)
-        answers = [
-            await self._read(request, entry) if entry in reads else _answer(request, entry, outcome)
-            for entry, outcome in zip(bundle.entries, outcomes, strict=True)
-        ]
+        answers, room = list[Answer](), MOST_READ_BYTES
+        for entry, outcome in zip(bundle.entries, outcomes, strict=True):
+            if entry in reads:
+                answers.append(await self._read(request, entry, room))
+                room -= len(answers[-1].resource or b"")
+            else:
+                answers.append(_answer(request, entry, outcome))
         return fhir_response(response_bundle(bundle.type, answers))
 
-    async def _read(self, request: Request, entry: Entry) -> Answer:
-        answered = await ask(request, entry)
+    async def _read(self, request: Request, entry: Entry, room: int) -> Answer:
+        answered = await ask(request, entry, room)
         modified = answered.headers.get("last-modified")
         is_good = answered.status < HTTPStatus.BAD_REQUEST
         body = answered.body if entry.method == "GET" else b""
