@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from careledger.fhir.dates import instant_text
-from tests.exchange.world import ANA_MRN, BEN_MRN, RIVERSIDE, observation, patient
+from tests.exchange.world import ANA_MRN, BEN_MRN, DR_FINN, RIVERSIDE, observation, patient
 from tests.gateway.world import FHIR, World, tell
 
 ASYNC = {"prefer": "respond-async", "accept": FHIR}
@@ -97,6 +97,48 @@ def test_who_may_order_and_who_may_fetch(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+def test_a_token_that_reaches_less_does_not_fetch(tmp_path: Path) -> None:
+    """Of the same client: another scope, another person, another role."""
+
+    async def story(world: World) -> None:
+        client, service = world.at_riverside, await world.service()
+        manifest = await export(world, "/fhir/Patient/$export", service)
+        absent = await client.get("http://riverside.test/fhir/bulk/nothing", headers=service)
+        person = {"purpose_of_use": ["HOPERAT"], "subject_id": DR_FINN}
+        others = [
+            await world.service("system/Patient.rs"),
+            await world.service("system/*.cruds?_id=nobody"),
+            await world.token(RIVERSIDE, RIVERSIDE, "system/*.cruds", b2b=person),
+            await world.token(
+                RIVERSIDE, RIVERSIDE, "system/*.cruds", b2b=person | {"subject_role": "clinician"}
+            ),
+        ]
+        for other in others:
+            for place in (manifest["place"], manifest["output"][0]["url"]):
+                answer = await client.get(place, headers=other)
+                assert (answer.status_code, answer.content) == (404, absent.content)
+            ended = await client.delete(manifest["place"], headers=other)
+            assert ended.status_code == 404
+        again = await world.service()
+        assert await lines(world, manifest, again)
+
+    tell(tmp_path, story)
+
+
+def test_a_manifest_has_our_address_whatever_the_client_calls_us(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        elsewhere = await world.service() | {
+            "host": "evil.example",
+            "x-forwarded-host": "evil.example",
+            "forwarded": "host=evil.example",
+        }
+        manifest = await export(world, "/fhir/Patient/$export", elsewhere, _type="Patient")
+        assert manifest["request"] == "http://riverside.test/fhir/Patient/$export?_type=Patient"
+        assert "evil" not in json.dumps(manifest)
+
+    tell(tmp_path, story)
+
+
 def test_what_a_patient_withholds_is_not_written_and_not_fetched(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         await store(world, patient(BEN_MRN))
@@ -181,6 +223,10 @@ def test_bad_orders(tmp_path: Path) -> None:
             answer = await client.get(url, params=params, headers=service | ASYNC)
             assert answer.status_code == 400, params
             assert answer.json()["resourceType"] == "OperationOutcome"
+        for body in (b'{"resourceType":"Parameters","parameter":[{"name":"\xff"}]}', b"[" * 90_000):
+            sent = service | ASYNC | {"content-type": FHIR}
+            broken = await client.post(url, content=body, headers=sent)
+            assert broken.status_code == 400
         system = await client.get(
             "/fhir/$export", params={"patient": f"Patient/{ANA_MRN}"}, headers=service | ASYNC
         )
@@ -190,7 +236,9 @@ def test_bad_orders(tmp_path: Path) -> None:
         for _ in range(4):
             begun = await client.get(url, headers=service | ASYNC)
             assert begun.status_code == 202
-        busy = await client.get(url, headers=service | ASYNC)
+        for _ in range(2):  # not even with other scopes: the share is the client's
+            busy = await client.get(url, headers=service | ASYNC)
+            service = await world.service("system/Patient.rs")
         assert busy.status_code == 429
         assert busy.headers["retry-after"]
 

@@ -19,7 +19,7 @@ from careledger.fhir.dates import instant_text
 from careledger.gateway.auth_bearer import caller_of, insufficient_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.body import read_body
-from careledger.gateway.bulk_order import order_of, pairs_in
+from careledger.gateway.bulk_order import bound_to, order_of, pairs_in
 from careledger.gateway.fhir_http import check_accept, check_content_type, is_id
 from careledger.gateway.fhir_reach import reach_of
 from careledger.gateway.outcome import Refused, not_found, outcome
@@ -137,8 +137,10 @@ class _Exports:
         return tuple(dict.fromkeys(match[1] for match in named if match is not None))
 
     def _job(self, request: Request) -> Job | None:
+        """The export, if it is this client's, for this person and with the scopes of this token."""
         caller = self._caller(request)
-        return self._services.exchange.exports.find(_owner(caller), request.path_params["job"])
+        job = self._services.exchange.exports.find(_owner(caller), request.path_params["job"])
+        return job if job is not None and job.order.bound == bound_to(caller) else None
 
     def _url(self, job: Job) -> str:
         return f"{self._services.base_url}{JOBS}/{job.id}"
@@ -153,7 +155,7 @@ class _Exports:
 
         return {
             "transactionTime": instant_text(job.started),
-            "request": job.order.url,
+            "request": self._services.base_url + job.order.url,
             "requiresAccessToken": True,
             "output": listed("output"),
             "deleted": listed("deleted"),
@@ -166,6 +168,7 @@ def _type(one: Output) -> str:
 
 
 def _owner(caller: Caller) -> str:
+    """Whose share of the exports that there can be at once."""
     who = caller.identity
     return "|".join((who.signer, who.kind, who.subject or "", caller.client or "", caller.purpose))
 

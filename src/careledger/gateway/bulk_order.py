@@ -54,7 +54,7 @@ def pairs_in(request: Request, body: bytes) -> Pairs:
     if body:
         try:
             given = msgspec.json.decode(body, type=_Parameters)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise Refused(400, "structure", "send Parameters, or nothing") from error
         pairs += [(one.name, _text(one)) for one in given.parameter]
     if len(pairs) > _MOST:
@@ -66,6 +66,17 @@ def _text(one: _Parameter) -> str:
     if one.valueReference is not None:
         return one.valueReference.reference
     return one.valueInstant or one.valueString or ""
+
+
+def bound_to(caller: Caller) -> str:
+    """Under what an export is ordered: whoever reaches less must not fetch what it wrote."""
+    who, scopes = caller.identity, sorted(map(str, caller.scopes.granted))
+    return "|".join((who.practitioner or "", who.role or "", *scopes))
+
+
+def _path(request: Request) -> str:
+    """The request without the host, which is whatever the client says that it is."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def order_of(
@@ -93,7 +104,8 @@ def order_of(
         level=level,
         asker=caller.asker,
         limits=caller.limits,
-        url=str(request.url),
+        url=_path(request),
+        bound=bound_to(caller),
         patients=members if members is not None else (patients or None),
         types=types,
         since=_since([value for name, value in pairs if name == "_since"]),

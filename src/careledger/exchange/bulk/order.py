@@ -22,7 +22,9 @@ class Order:
     asker: Asker
     limits: Limits = field(repr=False)
     url: str
-    """The request, for the manifest."""
+    """Path and query of the request, for the manifest."""
+    bound: str
+    """Person, role and scopes under which it was ordered, and is fetched."""
     patients: tuple[str, ...] | None = None
     """Local ids of those it is confined to; None for everybody in reach."""
     types: frozenset[str] | None = None
