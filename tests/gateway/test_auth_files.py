@@ -133,3 +133,35 @@ def test_a_file_that_breaks_later_lets_nobody_in_until_it_is_mended(tmp_path: Pa
     assert register.get("chart", NOW + 2) is not None
     path.unlink()
     assert register.get("chart", NOW + 3) is None
+
+
+def test_a_secret_or_key_that_is_replaced_counts_at_once(tmp_path: Path) -> None:
+    """Whoever stole the old one has nothing, though nobody touched the file that names it."""
+    text = GOOD.replace("public", "confidential").replace("scopes", 'secret = "s"\nscopes', 1)
+    backend = '[[client]]\nid="n"\nname="N"\nkind="backend"\nscopes="system/*.rs"\njwks="n.json"\n'
+    secret, keys = tmp_path / "s", tmp_path / "n.json"
+    old, new = (ECKey.generate_key("P-256") for _ in range(2))
+    secret.write_text("stolen\n")
+    secret.chmod(0o600)
+    keys.write_text(json.dumps({"keys": [old.as_dict(private=False)]}))
+    register = clients_in(clients(tmp_path, text + backend), RIVERSIDE)
+
+    def thumbprint(now: int) -> str | None:
+        client = register.get("n", now)
+        return client.keys.keys[0].thumbprint() if client and client.keys else None
+
+    assert thumbprint(NOW) == old.thumbprint()
+    secret.write_text("fresh!\n")
+    chart = register.get("chart", NOW + 1)
+    assert chart is not None
+    assert chart.secret == b"fresh!"
+    keys.write_text(json.dumps({"keys": [new.as_dict(private=False)]}))
+    assert thumbprint(NOW + 2) == new.thumbprint()
+    secret.chmod(0o644)
+    assert register.get("chart", NOW + 3) is None
+    secret.chmod(0o600)
+    assert register.get("chart", NOW + 4) is not None
+    keys.unlink()
+    assert register.get("chart", NOW + 5) is None
+    keys.write_text(json.dumps({"keys": [new.as_dict(private=False)]}))
+    assert thumbprint(NOW + 6) == new.thumbprint()

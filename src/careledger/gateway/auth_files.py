@@ -1,6 +1,7 @@
 """The files in which an organisation vouches: which applications it knows, and who its staff is.
 
-Both are TOML, read again when they change, so that whoever is struck out is out.
+Both are TOML, read again when they or the keys and secrets that they name change, so that whoever
+is struck out is out.
 """
 
 import tomllib
@@ -89,6 +90,8 @@ class Client:
     """Of a program: what the organisation registered it for."""
     role: Role | None
     keeps_records: bool
+    files: tuple[Path, ...] = ()
+    """Where its keys or its secret are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,26 +108,30 @@ class Person:
 
 
 class Register(Generic[T]):
-    """What one file says by name; the file is looked at again once a second."""
+    """What one file says by name; it and the files that it names are looked at once a second."""
 
-    def __init__(self, path: Path | None, load: Callable[[Path], dict[str, T]]) -> None:
-        """Read `path`; without one nobody is in it.
+    def __init__(
+        self,
+        path: Path | None,
+        load: Callable[[Path], dict[str, T]],
+        files: Callable[[T], tuple[Path, ...]] = lambda _: (),
+    ) -> None:
+        """Read `path`; without one nobody is in it. `files` are those that an entry names.
 
         Raises:
             BadRegistry: missing or wrong.
         """
-        self._path, self._load = path, load
+        self._path, self._load, self._files = path, load, files
         self._rows: dict[str, T] = {} if path is None else load(path)
-        self._seen, self._looked = self._stamp(), 0
+        self._seen: list[_Stamp] | None = self._stamps()
+        self._looked = 0
 
     def get(self, name: str, now: Instant) -> T | None:
         """Who is registered under `name`; nobody while a file that was changed cannot be read."""
         if self._path is not None and now != self._looked:
             self._looked = now
-            stamp = self._stamp()
-            if stamp != self._seen:
-                self._seen = stamp
-                self._rows = self._again(self._path)
+            if self._stamps() != self._seen:
+                self._rows, self._seen = self._again(self._path)
         return self._rows.get(name)
 
     @property
@@ -132,18 +139,29 @@ class Register(Generic[T]):
         """Whether nobody is in it."""
         return not self._rows
 
-    def _again(self, path: Path) -> dict[str, T]:
+    def _again(self, path: Path) -> tuple[dict[str, T], list["_Stamp"] | None]:
+        """What it says now; what could not be read is read again the next time."""
         try:
-            return self._load(path)
+            self._rows = self._load(path)
         except BadRegistry:
-            return {}
+            return {}, None
+        return self._rows, self._stamps()
 
-    def _stamp(self) -> tuple[int, int]:
-        try:
-            found = None if self._path is None else self._path.stat()
-        except OSError:
-            found = None
-        return (0, 0) if found is None else (found.st_mtime_ns, found.st_size)
+    def _stamps(self) -> list["_Stamp"]:
+        named = [file for row in self._rows.values() for file in self._files(row)]
+        return [_stamp(file) for file in ([self._path, *named] if self._path is not None else ())]
+
+
+_Stamp = tuple[int, int, int]
+
+
+def _stamp(path: Path) -> _Stamp:
+    """By which a file is known to be as it was; a change of mode is one, too."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
 def load_clients(path: Path, mine: MemberId) -> dict[str, Client]:
@@ -220,6 +238,7 @@ def _client(path: Path, row: _ClientRow) -> Client:
         purpose=row.purpose,
         role=row.role,
         keeps_records=row.keeps_records,
+        files=tuple(path.parent / name for name in (row.jwks, row.secret) if name is not None),
     )
 
 
@@ -273,7 +292,7 @@ def read_secret(path: Path) -> bytes:
 
 def clients_in(path: Path | None, mine: MemberId) -> Register[Client]:
     """The register of applications."""
-    return Register(path, lambda path: load_clients(path, mine))
+    return Register(path, lambda path: load_clients(path, mine), lambda client: client.files)
 
 
 def staff_in(path: Path | None) -> Register[Person]:
