@@ -117,6 +117,20 @@ def test_guessing_is_slowed_down(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+def test_guesses_at_the_same_moment_are_counted(tmp_path: Path) -> None:
+    async def story(provider: Provider) -> None:
+        await provider.ask()  # one browser, one cookie
+        guesses = [provider.log_in(f"guess {n}") for n in range(MOST_FAILURES)]
+        answers = await asyncio.gather(*guesses)
+        assert {answer.status_code for answer in answers} == {200}
+        assert (await provider.log_in()).status_code == 200  # right, and too late
+        provider.now += LOCKED_S
+        for _ in range(MOST_FAILURES + 1):
+            assert (await provider.log_in()).status_code == 303
+
+    tell(tmp_path, story)
+
+
 def test_a_form_is_for_the_browser_that_asked(tmp_path: Path) -> None:
     async def story(provider: Provider) -> None:
         page = await provider.ask()

@@ -164,14 +164,18 @@ class _Doors:
         return RedirectResponse(back_to(asked.redirect_uri, **said), 303, headers=headers())
 
     async def _is_right(self, subject: str, password: str, now: Instant) -> bool:
-        """Takes as long for nobody as for somebody."""
+        """Takes as long for nobody as for somebody.
+
+        Counted before it is looked at, so that guesses at the same moment are counted too.
+        """
         failures: int = self._failed.get(subject, now) or 0
+        self._failed.put(subject, failures + 1, now)
         hashed = self._provider.password_of(subject)
         is_right = await run_in_threadpool(_verifies, hashed or self._nobody, password)
-        if not is_right or hashed is None:
-            self._failed.put(subject, failures + 1, now)
+        if not is_right or hashed is None or failures >= MOST_FAILURES:
             return False
-        return failures < MOST_FAILURES
+        self._failed.take(subject, now)
+        return True
 
     async def token(self, request: Request) -> Response:
         """An id token for a code."""
