@@ -179,9 +179,12 @@ class SignIns:
         return code
 
     def take_code(self, code: str, now: Instant) -> Granted | None:
-        """What a code stands for; from now on it has been used, whatever comes of it."""
-        found: Granted | None = self._granted.get(digest_of(code), now)
-        if found is not None:
+        """What a code stands for; from now on it has been used, whatever comes of it.
+
+        The second use ends all that came of the first, so that nothing is left for a third to end.
+        """
+        found: Granted | None = self._granted.take(digest_of(code), now)
+        if found is not None and not found.used:
             self._granted.put(digest_of(code), replace(found, used=True), now, REMEMBERED_S)
         return found
 
