@@ -7,9 +7,11 @@ from typing import Any
 import httpx2
 from joserfc import jwt
 
-from tests.exchange.world import DR_FINN
+from tests.exchange.world import ANA, DR_CHO, DR_FINN, RIVERSIDE
 from tests.gateway.apps import (
     BACK,
+    BASE,
+    PASSWORDS,
     VERIFIER,
     House,
     answer_in,
@@ -124,6 +126,36 @@ def test_a_code_that_is_used_twice_ends_what_came_of_it(tmp_path: Path) -> None:
         late = await house.code()
         await house.world.pass_time(61)
         assert (await house.trade(late)).status_code == 400
+
+    tell(tmp_path, story)
+
+
+def test_a_sign_in_is_a_patients_or_the_staffs_and_never_both(tmp_path: Path) -> None:
+    """The wallet approves while the staff's provider is open: its patient must not stay behind."""
+
+    async def story(house: House) -> None:
+        browser = house.browser()
+        page = await browser.open(f"{BASE}/auth/authorize", **house.request())
+        code, place = page.text.split('<p class="code">')[1][:9], str(page.url)
+        at_provider = await browser.send(step="staff")
+        assert (await house.approve(code, ANA)).status_code == 200
+        assert "Allow access?" in (await browser.open(place)).text
+        browser.page = at_provider
+        both = await browser.send(subject="finn", password=PASSWORDS["finn"])
+        assert both.status_code == 400
+        assert "Dr Finn" not in both.text
+
+    tell(tmp_path, story)
+
+
+def test_strangers_fill_no_memory_of_assertions(tmp_path: Path) -> None:
+    """Accounts of other members cannot sign in here, nor shut out those who can."""
+
+    async def story(house: House) -> None:
+        assertion = house.world.assertion(DR_CHO, RIVERSIDE)
+        for _ in range(2):
+            refused = await house.world.sign_in(RIVERSIDE, assertion)
+            assert refused.json()["error"] == "unauthorized_client"
 
     tell(tmp_path, story)
 

@@ -144,10 +144,10 @@ def check_assertion(assertion: Assertion, checks: Checks) -> SignedIn:
     row = live_key(view, signer, key_id)
     if row is None or row.use != "client" or not _verifies(assertion.token, row):
         raise _BAD_ASSERTION
-    _check_use(claims, checks)
     kind = kind_of(view, checks.member, signer)
-    if kind is None:
+    if kind is None:  # strangers have no share of what is remembered of assertions
         raise SignInRefused("unauthorized_client", "sign in at the member that enrolled you")
+    _check_use(claims, checks)
     business = check_version(assertion.business)
     purpose = purpose_in(business, kind)
     partner = partner_in(business, MemberId(signer), view) if kind == "partner" else None

@@ -152,6 +152,7 @@ class _People:
         if (
             sign_in is None
             or attempt is None
+            or sign_in.identity is not None  # a patient's wallet was faster: no two in one
             or services.provider is None
             or not secrets.compare_digest(attempt.state.encode(), state.encode())
         ):
