@@ -1,6 +1,5 @@
 """Transactions and batches: R4's order, reads after changes, each resource once, all or nothing."""
 
-import asyncio
 import base64
 import json
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from careledger.gateway import fhir_batch
 from tests.exchange.world import ANA_MRN, RIVERSIDE, medication, observation, patient
+from tests.gateway.test_bulk_export import export
 from tests.gateway.world import FHIR, World, tell
 
 URN = "urn:uuid:00000000-0000-4000-8000-00000000000"
@@ -276,12 +276,8 @@ def test_a_file_of_an_export_in_a_bundle_stops_nobody(tmp_path: Path) -> None:
 
     async def story(world: World) -> None:
         service = await world.service()
-        url = "/fhir/Patient/$export"
-        begun = await world.at_riverside.get(url, headers=service | {"prefer": "respond-async"})
-        place = begun.headers["content-location"]
-        while (answer := await world.at_riverside.get(place, headers=service)).status_code == 202:
-            await asyncio.sleep(0.01)
-        file = answer.json()["output"][0]["url"].partition("/fhir/")[2]
+        manifest = await export(world, "/fhir/Patient/$export", service)
+        file = manifest["output"][0]["url"].partition("/fhir/")[2]
         asked = await send(world, service, entry("GET", file), type_="batch")
         assert asked.json()["entry"][0]["response"]["status"].startswith("406")
 

@@ -24,7 +24,7 @@ from careledger.gateway.auth_bearer import caller_of, insufficient_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.body import read_body
 from careledger.gateway.fhir_http import check_accept, check_content_type, etag
-from careledger.gateway.fhir_inner import ask
+from careledger.gateway.fhir_inner import MOST_READ_BYTES, ask
 from careledger.gateway.fhir_prefer import done, preferred, representation
 from careledger.gateway.fhir_writer import is_allowed, writer_of, writing_caller
 from careledger.gateway.outcome import Refused, fhir_response
@@ -32,9 +32,6 @@ from careledger.gateway.services import FHIR_PATH, GatewayServices
 
 MOST_READS: Final = 200
 """Reads in one bundle: each may be answered with a page."""
-
-MOST_READ_BYTES: Final = 2 * MAXIMUM_BYTES
-"""What the reads of one bundle may answer, together."""
 
 _NO_CONTENT: Final = 204
 

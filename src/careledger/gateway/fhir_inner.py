@@ -21,6 +21,9 @@ _KEPT: Final = ("authorization", "accept", "prefer", "host")
 """Headers of the bundle's request that count for the reads in it."""
 
 
+MOST_READ_BYTES: Final = 100_000_000
+"""What the reads of one request may answer, together."""
+
 _NOT_FHIR: Final = operation_outcome("not-supported", "in a bundle everything is FHIR JSON")
 _TOO_MUCH: Final = operation_outcome("too-costly", "the bundle is full: ask this one alone")
 _FOUND, _NOT_ACCEPTABLE, _TOO_LARGE = range(200, 300), 406, 413

@@ -24,7 +24,7 @@ from careledger.gateway.auth_bearer import insufficient_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.body import read_body
 from careledger.gateway.fhir_http import check_content_type, is_id, is_type
-from careledger.gateway.fhir_inner import ask
+from careledger.gateway.fhir_inner import MOST_READ_BYTES, ask
 from careledger.gateway.fhir_prefer import deleted_response, preferred, stored_response
 from careledger.gateway.fhir_writer import is_allowed, writer_of, writing_caller
 from careledger.gateway.outcome import Refused, fhir_response, not_found
@@ -121,7 +121,7 @@ class _Writes:
         if outcome.id is None or preferred(request) != "representation":
             return answer
         url = f"{outcome.type}/{outcome.id}"
-        found = await ask(request, Entry(0, None, "GET", url, outcome.type))
+        found = await ask(request, Entry(0, None, "GET", url, outcome.type), MOST_READ_BYTES)
         if found.status != answer.status_code:
             return answer
         said = {"location": answer.headers["location"]}
