@@ -89,6 +89,21 @@ def test_a_lie_is_502_and_nothing_of_it_is_released(
     play(tmp_path, keeper, story)
 
 
+@pytest.mark.parametrize("version", [5, '1"\r\nx: y', "", "\u2603"])
+def test_a_version_that_is_none_goes_into_no_header(
+    tmp_path: Path, keeper: tuple[str, Keeper], version: object
+) -> None:
+    async def story(here: World, server: Keeper) -> None:
+        service = await here.service() | {"content-type": "application/fhir+json"}
+        server.kept["Observation/o1"] |= {"meta": {"versionId": version}}
+        body = json.dumps(observation("o1", value=7.0))
+        answer = await here.at_riverside.put("/fhir/Observation/o1", content=body, headers=service)
+        assert answer.status_code == 502, answer.text
+        assert server.kept["Observation/o1"]["meta"] == {"versionId": version}
+
+    play(tmp_path, keeper, story)
+
+
 def test_another_patients_resource_under_that_name_is_not_released(
     tmp_path: Path, keeper: tuple[str, Keeper]
 ) -> None:

@@ -14,7 +14,7 @@ from careledger.exchange.upstream.settings import (
     load_headers,
     load_secret,
 )
-from careledger.exchange.upstream.walking import export, history, walk
+from careledger.exchange.upstream.walking import export, history, types_of, walk
 from tests.exchange.upstream.lying import LyingServer, said
 from tests.exchange.world import observation, patient
 
@@ -112,11 +112,24 @@ def test_a_batch_that_was_shuffled_or_cut_is_a_lie(liar: LyingServer) -> None:
         "https://elsewhere.test/fhir/Observation",
         "{origin}/other/Observation",
         "{url}/../admin",
+        "{url}/%2e%2e/admin",
+        "{url}/.%2E/admin",
+        "{url}/%252e%252e/admin",
+        "{url}/..;x=1/admin",
+        "{url}/Patient/..;/..;/admin",
+        "{url}/%2e%2e%3bx/admin",
+        "{url}/..\\admin",
+        "{url}/..%5cadmin",
+        "{url}/Patient%2f..%2f..%2fadmin",
+        "{url}/.;/admin",
+        "http://user@{host}/fhir/Patient",
+        "http://{host}@elsewhere.test/fhir/Patient",
         "{url}.elsewhere.test/Observation",
     ],
 )
 def test_links_that_lead_elsewhere_are_not_followed(liar: LyingServer, link: str) -> None:
-    url = link.format(url=liar.url, origin=liar.url.removesuffix("/fhir"))
+    origin = liar.url.removesuffix("/fhir")
+    url = link.format(url=liar.url, origin=origin, host=origin.removeprefix("http://"))
     page = {
         "resourceType": "Bundle",
         "type": "searchset",
@@ -195,3 +208,49 @@ def test_client_credentials_are_used_until_the_token_is_refused(liar: LyingServe
     assert tokens[4] == "Bearer t2"
     assert b"grant_type=client_credentials" in issued[0]
     assert "s3cret" not in repr(signing_in)
+
+
+def test_pages_that_lead_round_in_a_circle_are_a_lie(liar: LyingServer) -> None:
+    """Or the follower would never see what changes in earnest."""
+
+    def mouth(method: str, path: str, body: bytes) -> object:
+        other = "b" if path.endswith("a") else "a"
+        link = [{"relation": "next", "url": f"{liar.url}/pages?at={other}"}]
+        kind = "history" if "_history" in path or "pages" in path else "searchset"
+        return said({"resourceType": "Bundle", "type": kind, "link": link})
+
+    liar.mouth = mouth  # type: ignore[assignment] # as wide as it needs to be
+    with pytest.raises(UpstreamLies):
+        list(walk(client(liar), "Observation"))
+    assert len(liar.asked) == 3
+    found = history(client(liar), "2026-01-01T00:00:00.000Z")
+    assert found is not None
+    with pytest.raises(UpstreamLies):
+        list(found)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"rest": {"a": 1}},
+        {"rest": ["x"]},
+        {"rest": [{"resource": "x"}]},
+        {"rest": [{"operation": 1}]},
+    ],
+)
+def test_a_statement_of_another_shape_is_a_lie(liar: LyingServer, statement: object) -> None:
+    """And none that ends the task which follows that server."""
+    liar.mouth = lambda *_: said(statement)
+    with pytest.raises(UpstreamLies):
+        types_of(client(liar))
+
+
+@pytest.mark.parametrize("output", ["x", ["x"], [{"type": "Patient"}], [{"url": 1, "type": 2}]])
+def test_a_manifest_of_another_shape_is_a_lie(liar: LyingServer, output: object) -> None:
+    liar.mouth = lambda method, path, _: (
+        said({}, 202, content_location=liar.url + "/job")
+        if "$export" in path
+        else said({"output": output})
+    )
+    with pytest.raises(UpstreamLies):
+        list(export(client(liar), ["Patient"]))

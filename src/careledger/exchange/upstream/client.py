@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx2
 import msgspec
@@ -26,6 +26,10 @@ _FHIR_JSON: Final = "application/fhir+json"
 _SERVER_ERROR, _REDIRECT, _BAD_REQUEST, _TOO_MANY = 500, 300, 400, 429
 _UNAUTHORISED: Final = 401
 _MARGIN_S: Final = 30
+_PACKED: Final = 3
+"""So many times over a path may be percent-encoded and is still seen through."""
+
+T = TypeVar("T")
 
 Json = Any  # Any: JSON of a server that nobody here wrote; whoever reads it checks
 Parameters = Sequence[tuple[str, str]]
@@ -57,6 +61,17 @@ class Answer:
         if not isinstance(found, dict):
             raise UpstreamLies("the answer is no JSON object")
         return found
+
+    def read(self, type_: type[T]) -> T:
+        """The body, as far as `type_` names it.
+
+        Raises:
+            UpstreamLies: it has another shape.
+        """
+        try:
+            return msgspec.convert(self.json(), type_)
+        except msgspec.ValidationError:
+            raise UpstreamLies("the answer has another shape") from None
 
 
 class UpstreamClient:
@@ -161,7 +176,7 @@ class UpstreamClient:
         is_below = asked.path == base.path or asked.path.startswith(base.path + "/")
         if (asked.scheme, asked.netloc) != (base.scheme, base.netloc) or not is_below:
             raise UpstreamLies("a link that leads to another server")
-        if ".." in asked.path.split("/"):
+        if any(map(_leads_up, asked.path.split("/"))):
             raise UpstreamLies("a link that leads out of the server's base")
         return path
 
@@ -176,6 +191,17 @@ class UpstreamClient:
             raise UpstreamDown(f"the organisation's own FHIR server answered {status}")
         if _REDIRECT <= status < _BAD_REQUEST:
             raise UpstreamLies("a redirect, which is not followed")
+
+
+def _leads_up(segment: str) -> bool:
+    r"""Whether some server takes it for a step up or none at all (RFC 3986 3.3, 5.2.4).
+
+    Servers unpack `%2e`, some of them twice, take `\` for `/`, and cut at `;` before they look.
+    """
+    for _ in range(_PACKED):
+        segment = unquote(segment)
+    steps = segment.replace("\\", "/").split("/")
+    return any(step.partition(";")[0].strip() in {".", ".."} for step in steps)
 
 
 class _SignIn:

@@ -7,6 +7,7 @@ no, or nothing, nothing is stored here; what it took without our hearing of it, 
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from re import compile as regex
 from typing import Final
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from careledger.exchange.bodies import Name
 from careledger.exchange.organisation import Organisation
 from careledger.exchange.upstream.client import Answer, UpstreamClient
-from careledger.exchange.upstream.errors import UpstreamDown
+from careledger.exchange.upstream.errors import UpstreamDown, UpstreamLies
 from careledger.exchange.upstream.fetching import fetch
 from careledger.exchange.upstream.intake import Intake
 from careledger.fhir.errors import FhirError
@@ -23,6 +24,7 @@ from careledger.vault.deposit import Arrival, Stored
 from careledger.vault.errors import VersionConflict
 
 _CONFLICTS: Final = frozenset((409, 412))
+_ID: Final = regex(r"[A-Za-z0-9\-.]{1,64}")
 _ABSENT: Final = frozenset((404, 410))
 
 
@@ -55,6 +57,7 @@ class UpstreamDeposit:
             VersionConflict: it is not at the version that was expected, here or there.
             RefusedUpstream: that server does not take it.
             UpstreamDown: it did not answer; whether it took it shows in the next look.
+        UpstreamLies: what it has is not in the shape of R4.
         """
         if not arrivals:
             return []
@@ -77,8 +80,7 @@ class UpstreamDeposit:
             raw = found[name]
             if raw is not None:
                 self._follow(raw)
-                version = msgspec.json.decode(raw, type=_Versioned).meta.versionId
-                tags[name] = None if version is None else f'W/"{version}"'
+                tags[name] = _tag(raw)
             self._check_version(arrival)
         return tags
 
@@ -140,6 +142,21 @@ class UpstreamDeposit:
             body = self._intake.read(raw)
             stored.append(replace(one, data=body.committed, facts=body.facts, elsewhere=True))
         return stored
+
+
+def _tag(raw: bytes) -> str | None:
+    """The entity tag of what that server has, if it says which version it is.
+
+    Raises:
+        UpstreamLies: the version is no id, and could say anything in a header.
+    """
+    try:
+        version = msgspec.json.decode(raw, type=_Versioned).meta.versionId
+    except msgspec.ValidationError:
+        raise UpstreamLies("a version that is no text") from None
+    if version is not None and _ID.fullmatch(version) is None:
+        raise UpstreamLies("a version that is no id")
+    return None if version is None else f'W/"{version}"'
 
 
 def _check(answer: Answer, arrival: Arrival) -> None:

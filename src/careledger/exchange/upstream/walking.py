@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from careledger.exchange.bodies import Name
-from careledger.exchange.upstream.client import MAXIMUM_BYTES, Json, UpstreamClient
+from careledger.exchange.upstream.client import MAXIMUM_BYTES, Answer, UpstreamClient
 from careledger.exchange.upstream.errors import UpstreamDown, UpstreamLies
 from careledger.exchange.upstream.fetching import Bundle, read_bundle
 from careledger.exchange.upstream.position import later
@@ -33,6 +33,37 @@ class Found(NamedTuple):
     newest: str | None
 
 
+class _Operation(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+class _Served(msgspec.Struct, frozen=True):
+    type: str = ""
+    operation: tuple[_Operation, ...] | None = None
+
+
+class _Rest(msgspec.Struct, frozen=True):
+    resource: tuple[_Served, ...] | None = None
+    operation: tuple[_Operation, ...] | None = None
+
+
+class _Statement(msgspec.Struct, frozen=True):
+    """What we read of a CapabilityStatement."""
+
+    rest: tuple[_Rest, ...] | None = None
+
+
+class _File(msgspec.Struct, frozen=True):
+    type: str
+    url: str
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    """What we read of the manifest of an export."""
+
+    output: tuple[_File, ...] | None = None
+
+
 class _Meta(msgspec.Struct, frozen=True):
     lastUpdated: str | None = None  # noqa: N815 - FHIR's name
 
@@ -47,14 +78,14 @@ def types_of(client: UpstreamClient) -> tuple[list[str], bool]:
     By its CapabilityStatement; a server without one is asked for every type.
     """
     answer = client.get("metadata")
-    rest: list[Json] = answer.json().get("rest") or [] if answer.ok else []
-    server: Json = rest[0] if rest else {}
-    named = {one.get("type") for one in server.get("resource") or []}
-    types = (named & set(MODULES)) or set(MODULES)
-    operations = [*(server.get("operation") or [])]
-    for one in server.get("resource") or []:
-        operations += one.get("operation") or []
-    exports = any(one.get("name") == "export" for one in operations)
+    rest = answer.read(_Statement).rest if answer.ok else None
+    server = rest[0] if rest else _Rest()
+    served = server.resource or ()
+    types = ({one.type for one in served} & set(MODULES)) or set(MODULES)
+    operations = [*(server.operation or ())]
+    for one in served:
+        operations += one.operation or ()
+    exports = any(one.name == "export" for one in operations)
     order = {"Patient": 0}
     ordered = sorted(
         types - _NOT_RECORDS,
@@ -72,22 +103,17 @@ def walk(client: UpstreamClient, type_: str, since: str | None = None) -> Iterat
         UpstreamDown: it did not answer, or does not search this type by time.
         UpstreamLies: it answered something else.
     """
-    count = PAGE
+    count, followed = PAGE, set[str]()
     while True:
         query = [("_sort", "_lastUpdated"), ("_count", str(count))]
         if since is not None:
             query.append(("_lastUpdated", f"ge{since}"))
-        answer = client.get(type_, query)
-        while True:
-            if not answer.ok:
-                raise UpstreamDown(f"the organisation's own FHIR server answered {answer.status}")
-            bundle = read_bundle(answer.body)
-            found = _found(bundle)
+        bundle: Bundle | None = _page(client.get(type_, query))
+        while bundle is not None:
+            found, last = _found(bundle), bundle
             yield found
-            if bundle.next is None:
-                break
-            answer = client.get(bundle.next)
-        if len(bundle.entry) < count or bundle.link:
+            bundle = _after(client, bundle, followed)
+        if len(last.entry) < count or last.link:
             return
         if found.newest == since or found.newest is None:  # more of one instant than fit a page
             count *= 4
@@ -128,8 +154,7 @@ def export(client: UpstreamClient, types: list[str]) -> Iterator[Found]:
         time.sleep(_wait_s(answer.headers.get("retry-after", "")))
     if answer.status != _OK:
         raise UpstreamDown("the export failed")
-    manifest = answer.json()
-    files = [(str(one.get("type")), str(one.get("url"))) for one in manifest.get("output") or []]
+    files = [(one.type, one.url) for one in answer.read(_Manifest).output or ()]
     for _, url in sorted(files, key=lambda file: (file[0] != "Patient", file)):
         for lines in _lines(client, url):
             yield Found(lines, [], None)
@@ -156,18 +181,34 @@ def _lines(client: UpstreamClient, url: str) -> Iterator[list[bytes]]:
         yield page
 
 
-def _pages(client: UpstreamClient, bundle: Bundle) -> Iterator[Found]:
+def _pages(client: UpstreamClient, first: Bundle) -> Iterator[Found]:
     """A history goes from the newest to the oldest: of each resource the first one counts."""
-    seen = set[Name]()
-    while True:
-        found = _found(bundle, seen)
-        yield found
-        if bundle.next is None:
-            return
-        answer = client.get(bundle.next)
-        if not answer.ok:
-            raise UpstreamDown(f"the organisation's own FHIR server answered {answer.status}")
-        bundle = read_bundle(answer.body)
+    seen, followed = set[Name](), set[str]()
+    bundle: Bundle | None = first
+    while bundle is not None:
+        yield _found(bundle, seen)
+        bundle = _after(client, bundle, followed)
+
+
+def _after(client: UpstreamClient, bundle: Bundle, followed: set[str]) -> Bundle | None:
+    """The next page; None after the last.
+
+    Raises:
+        UpstreamLies: its link was followed before: that would never end.
+    """
+    link = bundle.next
+    if link is None:
+        return None
+    if link in followed:
+        raise UpstreamLies("pages that lead round in a circle")
+    followed.add(link)
+    return _page(client.get(link))
+
+
+def _page(answer: Answer) -> Bundle:
+    if not answer.ok:
+        raise UpstreamDown(f"the organisation's own FHIR server answered {answer.status}")
+    return read_bundle(answer.body)
 
 
 def _found(bundle: Bundle, seen: set[Name] | None = None) -> Found:
@@ -196,4 +237,5 @@ def _newest(one: str | None, raw: bytes) -> str | None:
 
 
 def _wait_s(retry_after: str) -> float:
-    return min(float(retry_after), _LONGEST_WAIT_S) if retry_after.isdigit() else 1.0
+    is_number = retry_after.isascii() and retry_after.isdigit()
+    return min(float(retry_after), _LONGEST_WAIT_S) if is_number else 1.0
