@@ -15,7 +15,7 @@ from careledger.gateway.fhir_http import check_accept
 from careledger.gateway.services import GatewayServices
 from careledger.mechanisms.terms import Action
 
-_NEEDS: Final[dict[Verb, tuple[Interaction, ...]]] = {
+NEEDS: Final[dict[Verb, tuple[Interaction, ...]]] = {
     "POST": ("c",),
     "PUT": ("u",),
     "PATCH": ("u", "r"),
@@ -49,5 +49,5 @@ def writer_of(caller: Caller, services: GatewayServices) -> Writer:
 def is_allowed(caller: Caller, entry: Entry) -> bool:
     """Whether the token is for this change: criteria are a search, unless one keeps the records."""
     is_search = bool(entry.condition or entry.if_none_exist) and not caller.keeps_records
-    needed = (*_NEEDS[entry.method], *(("s",) if is_search else ()))
+    needed = (*NEEDS[entry.method], *(("s",) if is_search else ()))
     return all(caller.scopes.allow(entry.type, one) for one in needed)

@@ -3,29 +3,34 @@
 Only for the organisation's own staff and systems, who have that server's records anyway: nothing is
 withheld here. Beside each answer the policy runs, and `/desk/shadow` says what it would have
 refused, to whom and why. Patients, partners and the doors between organisations are not shadowed:
-they are decided as always, or refused.
+they are decided as always, or refused. Nor are changes: a token makes those that its scopes name,
+for it is with this gateway's credentials that they are made there.
 """
 
 import asyncio
 import logging
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from careledger.exchange.limits import Interaction
 from careledger.exchange.upstream.client import Answer
 from careledger.exchange.upstream.errors import UpstreamLies
 from careledger.exchange.upstream.fetching import read_bundle
 from careledger.exchange.upstream.shadow import Asking, Shadow
 from careledger.exchange.upstream.side import UpstreamSide
+from careledger.fhir.bundle import READS, Verb, parse_bundle
 from careledger.fhir.errors import FhirError
+from careledger.fhir.r4.registry import MODULES
 from careledger.fhir.resource import MAXIMUM_BYTES, resource_type
 from careledger.gateway.auth_bearer import caller_of, insufficient_scope, require_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.body import read_body
+from careledger.gateway.fhir_writer import NEEDS, is_allowed
 from careledger.gateway.services import FHIR_PATH, GatewayServices
 from careledger.ledger.errors import LedgerError
 from careledger.mechanisms.terms import Action
@@ -49,6 +54,12 @@ _ANSWERED: Final = frozenset(
     ("content-location", "content-type", "etag", "last-modified", "location", "retry-after")
 )
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_CHANGES: Final[tuple[Interaction, ...]] = ("c", "u", "d")
+_ASKED: Final = frozenset(
+    ("_search", "$everything", "$export", "$validate", "$summary", "$docref", "$lookup", "$expand")
+)
+"""What is asked by POST and changes nothing; of other operations nobody knows."""
+
 _OK: Final = 200
 _READ_SEGMENTS: Final = 2
 
@@ -78,6 +89,8 @@ class _Shadowed:
         if caller.account is not None or caller.partner is not None:
             raise insufficient_scope()
         body = await read_body(request, MAXIMUM_BYTES)
+        if not _may_change(caller, request, body):
+            raise insufficient_scope()
         answer = await asyncio.to_thread(self._ask, request, body)
         try:
             await asyncio.to_thread(self._look, request, caller, answer)
@@ -127,6 +140,31 @@ class _Shadowed:
 
     def _here(self, header: str) -> str:
         return header.replace(self._upstream.client.base, self._services.fhir_url)
+
+
+def _may_change(caller: Caller, request: Request, body: bytes) -> bool:
+    """Whether the token's scopes name every change that the request makes, or could make."""
+    if request.method in READS:
+        return True
+    type_, *rest = request.path_params.get("path", "").strip("/").split("/")
+    last = rest[-1] if rest else type_
+    if request.method == "POST" and last in _ASKED:
+        return True
+    if request.method == "POST" and not type_:
+        return _may_change_all(caller, body)
+    if type_ not in MODULES or "$" in last:
+        return all(caller.scopes.allow_whole("*", one) for one in _CHANGES)
+    return all(caller.scopes.allow(type_, one) for one in NEEDS[cast("Verb", request.method)])
+
+
+def _may_change_all(caller: Caller, body: bytes) -> bool:
+    """The same of a bundle; one that we do not understand could change anything."""
+    try:
+        entries = parse_bundle(body).entries
+    except FhirError:
+        return all(caller.scopes.allow_whole("*", one) for one in _CHANGES)
+    changes = [one for one in entries if one.error is not None or one.method not in READS]
+    return all(one.error is None and is_allowed(caller, one) for one in changes)
 
 
 def _action(request: Request) -> Action:
