@@ -1,10 +1,13 @@
 """Other gateways over real sockets: one that never ends, one that drips, one that is no gateway."""
 
+import ast
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
+import careledger
 from careledger.exchange.transport import HttpTransport
 from careledger.ledger.errors import Unavailable
 from tests.faults.node_process import free_port
@@ -77,3 +80,40 @@ def test_one_that_is_not_there_does_not_answer() -> None:
 
     with pytest.raises(Unavailable):
         asyncio.run(post())
+
+
+def test_no_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes to another gateway goes there: the environment changes nothing."""
+    proxied: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        proxied.append(await reader.readline())
+        writer.close()
+
+    async def story() -> None:
+        port = free_port()
+        for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+        transport = HttpTransport()
+        async with await asyncio.start_server(proxy, "127.0.0.1", port):
+            with pytest.raises(Unavailable):
+                await transport(f"http://127.0.0.1:{free_port()}/exchange/ask", b"sealed")
+        await transport.close()
+
+    asyncio.run(story())
+    assert proxied == []
+
+
+def test_no_client_that_we_make_heeds_the_environment() -> None:
+    """Each says so itself, for the library's default is to heed it."""
+    made = 0
+    for path in Path(careledger.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {
+                "httpx2.Client",
+                "httpx2.AsyncClient",
+            }:
+                made += 1
+                said = {one.arg: ast.unparse(one.value) for one in node.keywords}
+                assert said.get("trust_env") == "False", f"{path}:{node.lineno}"
+    assert made > 5

@@ -85,7 +85,7 @@ class Session:
     def __init__(self, client: Client) -> None:
         """Sign in as `client`, at the first request."""
         self._client = client
-        self._http = httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
+        self._http = httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
         self._token, self._until = "", 0
 
     async def __aenter__(self) -> Self:

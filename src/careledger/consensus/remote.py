@@ -60,7 +60,7 @@ class RemoteNode:
     def __init__(self, url: str, client: httpx2.AsyncClient | None = None) -> None:
         """Talk to the node at `url`, such as `http://127.0.0.1:7400`."""
         self.url = url.rstrip("/")
-        self._client = client or httpx2.AsyncClient(timeout=TIMEOUT_S)
+        self._client = client or httpx2.AsyncClient(timeout=TIMEOUT_S, trust_env=False)
 
     async def __aenter__(self) -> Self:
         return self

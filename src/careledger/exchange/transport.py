@@ -29,6 +29,7 @@ class HttpTransport:
         self._client = httpx2.AsyncClient(
             timeout=timeout_s,
             follow_redirects=False,
+            trust_env=False,
             verify=True if context is None else context,
         )
 

@@ -84,7 +84,9 @@ class IdentityProvider:
     def __init__(self, settings: ProviderSettings, http: httpx2.AsyncClient | None = None) -> None:
         """Ask nothing yet; `http` is closed by whoever made it."""
         self._settings = settings
-        self._http = http or httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
+        self._http = http or httpx2.AsyncClient(
+            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False
+        )
         self._metadata: _Metadata | None = None
         self._keys = KeySet([])
         self._until: Instant = 0

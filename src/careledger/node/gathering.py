@@ -45,7 +45,9 @@ class Gathering:
         """Ask the nodes at `peers`, URLs of their APIs."""
         self._cosigning, self._wait_for_block = cosigning, wait_for_block
         self._peers = [url.rstrip("/") for url in peers]
-        self._client = httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
+        self._client = httpx2.AsyncClient(
+            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._size = 0
         self._signed = asyncio.Condition()

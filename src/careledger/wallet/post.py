@@ -25,7 +25,9 @@ class Post:
 
     def __init__(self, client: httpx2.AsyncClient | None = None) -> None:
         """Use `client`, or one of its own."""
-        self._client = client or httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
+        self._client = client or httpx2.AsyncClient(
+            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False
+        )
 
     async def send(self, url: str, letter: bytes) -> bytes:
         """The answer to `letter`.

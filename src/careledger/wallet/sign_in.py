@@ -108,7 +108,9 @@ def _base64url(data: bytes) -> bytes:
 
 async def _send(method: str, url: str, form: dict[str, str] | None = None) -> Any:  # Any: JSON
     try:
-        async with httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False) as http:
+        async with httpx2.AsyncClient(
+            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False
+        ) as http:
             answer = await http.request(method, url, data=form)
         found = msgspec.json.decode(answer.content)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:

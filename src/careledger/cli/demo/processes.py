@@ -57,7 +57,7 @@ class Processes:
         Raises:
             Unavailable: one ended, took over a minute, or somebody else answers there.
         """
-        async with httpx2.AsyncClient(timeout=2.0) as client:
+        async with httpx2.AsyncClient(timeout=2.0, trust_env=False) as client:
             for name, address in addresses.items():
                 answer = await self._wait(client, name, address)
                 if answer.get("chain") != chain.hex():

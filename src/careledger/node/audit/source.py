@@ -23,7 +23,7 @@ class LogSource:
     def __init__(self, url: str, client: httpx2.Client | None = None) -> None:
         """The log at `url`, which is a node or any server of the same files."""
         self.url = url.rstrip("/")
-        self._client = client or httpx2.Client(timeout=TIMEOUT_S)
+        self._client = client or httpx2.Client(timeout=TIMEOUT_S, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
