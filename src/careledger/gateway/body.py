@@ -1,10 +1,17 @@
-"""Request bodies, read up to a bound: nobody fills the memory by sending for ever."""
+"""Request bodies, read up to a bound: nobody fills the memory by sending for ever, or slowly."""
 
+import asyncio
 import zlib
+from collections.abc import AsyncIterator
+from typing import Final
 
 from starlette.requests import Request
 
 from careledger.gateway.outcome import Refused
+
+SILENT_S: Final = 30.0
+WITHIN_S: Final = 300.0
+"""How long a client may say nothing in the middle of a body, and how long all of it may take."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 _PLAIN = frozenset(("", "identity"))
@@ -16,7 +23,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
     Raises:
         Refused: 413, over `limit` bytes as sent or unpacked: what comes after them is neither read
-            nor unpacked; 415, packed in another way; 400, not gzip though it says so.
+            nor unpacked; 415, packed in another way; 400, not gzip though it says so; 408, too slow.
     """
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared[:18]) > limit:
@@ -26,7 +33,7 @@ async def read_body(request: Request, limit: int) -> bytes:
         raise Refused(415, "not-supported", "send gzip, or nothing packed", _ACCEPTED)
     unpack = _Gzip(limit) if packed in _ZIPPED else None
     parts, total = list[bytes](), 0
-    async for part in request.stream():
+    async for part in _in_time(request):
         total += len(part)
         if total > limit:
             raise _too_large(limit)
@@ -34,6 +41,25 @@ async def read_body(request: Request, limit: int) -> bytes:
     if unpack is not None:
         unpack.end()
     return b"".join(parts)
+
+
+async def _in_time(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes.
+
+    Raises:
+        Refused: 408, it comes too slowly.
+    """
+    parts, loop = aiter(request.stream()), asyncio.get_running_loop()
+    end = loop.time() + WITHIN_S
+    while True:
+        try:
+            async with asyncio.timeout_at(min(end, loop.time() + SILENT_S)):
+                part = await anext(parts, None)
+        except TimeoutError:
+            raise Refused(408, "timeout", "send the body faster", {"Connection": "close"}) from None
+        if part is None:
+            return
+        yield part
 
 
 class _Gzip:
