@@ -23,7 +23,8 @@ async def read_body(request: Request, limit: int) -> bytes:
 
     Raises:
         Refused: 413, over `limit` bytes as sent or unpacked: what comes after them is neither read
-            nor unpacked; 415, packed in another way; 400, not gzip though it says so; 408, too slow.
+            nor unpacked; 415, packed in another way; 400, not gzip though it says so; 408, too
+            slow.
     """
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared[:18]) > limit:

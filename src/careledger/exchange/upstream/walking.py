@@ -108,12 +108,15 @@ def walk(client: UpstreamClient, type_: str, since: str | None = None) -> Iterat
         query = [("_sort", "_lastUpdated"), ("_count", str(count))]
         if since is not None:
             query.append(("_lastUpdated", f"ge{since}"))
-        bundle: Bundle | None = _page(client.get(type_, query))
-        while bundle is not None:
-            found, last = _found(bundle), bundle
+        bundle = _page(client.get(type_, query))
+        while True:
+            found = _found(bundle)
             yield found
-            bundle = _after(client, bundle, followed)
-        if len(last.entry) < count or last.link:
+            after = _after(client, bundle, followed)
+            if after is None:
+                break
+            bundle = after
+        if len(bundle.entry) < count or bundle.link:
             return
         if found.newest == since or found.newest is None:  # more of one instant than fit a page
             count *= 4
