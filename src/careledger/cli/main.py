@@ -38,6 +38,7 @@ _OWN = {
         "careledger.cli.audit:audit", "Watch a node, mirror its log, shout about two histories."
     ),
     "trust": Target("careledger.cli.trust:trust", "Write down whom one believes about a chain."),
+    "key": Target("careledger.cli.key:key", "A member's signing keys: make, show, rotate."),
     "fsck": Target("careledger.cli.fsck:fsck", "Compute a node's whole ledger again and compare."),
 }
 _DEMO = "careledger.cli.demo.main"

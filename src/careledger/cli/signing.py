@@ -35,21 +35,28 @@ class _Choice:
 
     def signer(self) -> Signer:
         from careledger.cli.credential import load_credential
-        from careledger.ledger.record import AccountId, MemberId
+        from careledger.ledger.record import AccountId
         from careledger.ledger.signature import SigningKey
-        from careledger.node.config import load_gateway
-        from careledger.vault.keyfile import load_signing_key
 
         if (self.home is None) == (self.credential is None):
             raise click.UsageError("say who signs: --home HOME of a member, or --as FILE")
         if self.home is not None:
-            config = load_gateway(self.home)
-            key = load_signing_key(self.home / config.transaction_key)
-            return Signer(MemberId(config.member), key, self.node or config.node)
+            return find_member(self.home, self.node)
         assert self.credential is not None  # noqa: S101 - for mypy; checked above
         found = load_credential(self.credential)
         key = SigningKey("EdDSA", found.transaction)
         return Signer(AccountId(found.account), key, self.node or found.node)
+
+
+def find_member(home: Path, node: str | None = None) -> Signer:
+    """The member whose gateway's home this is."""
+    from careledger.ledger.record import MemberId
+    from careledger.node.config import load_gateway
+    from careledger.vault.keyfile import load_signing_key
+
+    config = load_gateway(home)
+    key = load_signing_key(home / config.transaction_key)
+    return Signer(MemberId(config.member), key, node or config.node)
 
 
 def signer_options(command: click.Command) -> click.Command:

@@ -190,6 +190,36 @@ def test_parameters_that_would_lock_everyone_out_are_refused(locked: NetworkPara
     Network().refuse(RIVERSIDE, LocksOut, propose(SetParameters(parameters=locked)))
 
 
+def threshold(percent: int, **more: Any) -> SetParameters:
+    return SetParameters(parameters=NetworkParameters(vote_threshold_percent=percent, **more))
+
+
+def test_no_vote_makes_every_voice_necessary_where_it_was_not() -> None:
+    """Rounded up, 76 percent of four is all four, 75 is three; whoever began so may stay so."""
+    four = Network(RIVERSIDE, LAKEVIEW, HILLTOP, PLAINS)
+    four.refuse(RIVERSIDE, LocksOut, propose(threshold(76)))
+    four.do(RIVERSIDE, propose(threshold(75)))
+    three = Network()  # 67 percent of three is all three already
+    assert carried(three, threshold(99, paper_consent=True))[-1]
+    assert carried(three, threshold(51), b"j" * 16)[-1]
+    three.refuse(RIVERSIDE, LocksOut, propose(threshold(67), b"k" * 16))
+    Network(RIVERSIDE, LAKEVIEW).do(RIVERSIDE, propose(threshold(99)))  # two always need both
+
+
+def test_a_threshold_is_judged_again_by_those_who_are_left_when_it_carries() -> None:
+    network = Network(RIVERSIDE, LAKEVIEW, HILLTOP, PLAINS)
+    for voter in (RIVERSIDE, LAKEVIEW, HILLTOP):
+        command = propose(threshold(51)) if voter == RIVERSIDE else Vote(proposal=ID, approve=True)
+        network.do(voter, command)
+    later = b"l" * 16
+    network.do(RIVERSIDE, propose(threshold(70), later))  # of four, three
+    removal = b"r" * 16
+    network.do(RIVERSIDE, propose(Remove(member=PLAINS), removal))
+    for voter in (LAKEVIEW, HILLTOP):
+        network.do(voter, Vote(proposal=removal, approve=True))
+    network.refuse(LAKEVIEW, LocksOut, Vote(proposal=later, approve=True))  # of three, all
+
+
 def test_the_last_active_member_cannot_be_suspended_or_removed() -> None:
     network = Network(RIVERSIDE)
     network.refuse(RIVERSIDE, LocksOut, propose(Suspend(member=RIVERSIDE)))

@@ -24,11 +24,18 @@ from careledger.apps.governance.commands import (
     Suspend,
 )
 from careledger.apps.governance.keys import check_consensus, consensus_key
-from careledger.apps.governance.queries import active_members
+from careledger.apps.governance.queries import active_members, votes_needed
 from careledger.ledger.application import Context
 from careledger.ledger.errors import Refusal, require
 from careledger.ledger.keyring import KeyKnown, KeyNotProven, check_first
-from careledger.ledger.membership import ACTIVATIONS, SIGNERS, VALIDATORS, NetworkParameters, Status
+from careledger.ledger.membership import (
+    ACTIVATIONS,
+    SIGNERS,
+    VALIDATORS,
+    NetworkParameters,
+    Status,
+    parameters,
+)
 from careledger.ledger.record import MemberId
 from careledger.ledger.state import View
 
@@ -37,6 +44,9 @@ LOWEST_THRESHOLD_PERCENT = 51
 
 HIGHEST_THRESHOLD_PERCENT = 99
 """Above this one member that stays silent could keep the network from ever deciding again."""
+
+FEWEST_TO_SPARE_ONE = 3
+"""Two members have to agree on everything, whatever the threshold: it is above one half."""
 
 ACTIVATION_NOTICE = 100
 """Blocks between the vote that carries an activation and the first block that it acts in."""
@@ -109,9 +119,10 @@ def carry(motion: Motion, context: Context, view: View) -> Effect:
     match motion:
         case Admit():
             return _admit(motion, context, view)
-        case SetParameters(parameters=parameters):
-            require(_leaves_everyone_able(parameters), LocksOut)
-            return ParametersSet(parameters=parameters)
+        case SetParameters(parameters=agreed):
+            require(_leaves_everyone_able(agreed), LocksOut)
+            require(_leaves_one_to_spare(agreed, view), LocksOut)
+            return ParametersSet(parameters=agreed)
         case SetPower():
             return _set_power(motion, view)
         case Activate():
@@ -214,4 +225,18 @@ def _leaves_everyone_able(agreed: NetworkParameters) -> bool:
         LOWEST_THRESHOLD_PERCENT <= agreed.vote_threshold_percent <= HIGHEST_THRESHOLD_PERCENT
         and agreed.transactions_per_block * share // 100 >= SMALLEST_BUDGET
         and agreed.bytes_per_block * share // 100 >= SMALLEST_BUDGET_BYTES
+    )
+
+
+def _leaves_one_to_spare(agreed: NetworkParameters, view: View) -> bool:
+    """Whether the members of today could decide without any one of them, unless they never could.
+
+    Thresholds round up: 80 percent of four members is all four.
+    """
+    active = len(active_members(view))
+    needed = votes_needed(agreed, active)
+    return (
+        active < FEWEST_TO_SPARE_ONE
+        or needed < active
+        or needed <= votes_needed(parameters(view), active)
     )
