@@ -97,6 +97,21 @@ def test_what_may_not_wait_is_told_why(tmp_path: Path) -> None:
         assert driver.check(note(driver, 5)) == 0
 
 
+def test_what_trips_a_parser_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trips(data: bytes) -> Any:
+        raise ZeroDivisionError
+
+    with network(tmp_path) as driver:
+        good, poison = note(driver, 1), note(driver, 2)
+        assert driver.check(good) == 0
+        monkeypatch.setattr("careledger.consensus.verification.parse_transaction", trips)
+        assert driver.check(poison) == MalformedTransaction.code
+        assert driver.prepare(poison) == (good,)
+        assert not driver.accepts(poison)
+        found = driver.block(poison, good)
+        assert [one.code for one in found.tx_results] == [MalformedTransaction.code, 0]
+
+
 def test_what_was_ordered_or_is_too_old_waits_no_longer(tmp_path: Path) -> None:
     with network(tmp_path) as driver:
         ordered, old, other = note(driver, 1), note(driver, 2, expires=NOW + 5), note(driver, 3)

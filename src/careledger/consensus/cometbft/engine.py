@@ -71,9 +71,13 @@ class CometEngine:
         self._server = AbciServer(socket, self._answer)
         self._intake = Intake(chain, clock=self._now, workers=workers, limits=limits or Limits())
         self._forwarding = Forwarding(
-            self._intake, EngineMempool(rpc), self._offer, chain.store.snapshot
+            self._intake,
+            EngineMempool(rpc),
+            self._offer,
+            protects=self.application.pool.protects,
+            snapshot=chain.store.snapshot,
         )
-        self._watching: list[asyncio.Task[None]] = []
+        self._watching: asyncio.Task[None] | None = None
         self._last_block = 0.0
         self._disk: str | None = None
         self.new_block = asyncio.Condition()
@@ -116,16 +120,16 @@ class CometEngine:
         self.halted.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._last_block = time.monotonic()
         await self._server.start()
-        self._server.failed.add_done_callback(self._halt)
         self._intake.start()
-        self._forwarding.start()
-        self._watching = [asyncio.create_task(self._watch())]
+        self._watching = asyncio.create_task(self._watch())
+        for one in (self._server.failed, self._forwarding.start(), self._watching):
+            one.add_done_callback(self._halt)
 
     async def close(self) -> None:
         """Hang up; what waits is answered `Unavailable`. A commit that has begun is finished."""
-        for task in self._watching:
-            task.cancel()
-        await asyncio.gather(*self._watching, return_exceptions=True)
+        if self._watching:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self._forwarding.close()
         await self._server.close()
         await self._intake.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -18,6 +18,9 @@ AGAIN_S = 1.0
 
 REMIND_S = 10.0
 """After which the engine is told again, in case it dropped it."""
+
+AT_ONCE = 1_000
+"""Most that are handed on before the next look at what has arrived."""
 
 Offer = Callable[
     [Sequence[VerifiedTransaction]], Awaitable[list[Inadmissible | Unavailable | None]]
@@ -43,9 +46,12 @@ class Forwarding:
         intake: Intake,
         mempool: EngineMempool,
         offer: Offer,
+        *,
+        protects: Callable[[TransactionId], bool],
         snapshot: Callable[[], AbstractContextManager[Snapshot]],
     ) -> None:
-        """Take from `intake`, `offer` to the application, hand to `mempool`."""
+        """From `intake` to the application (`offer`) and to `mempool`, what `protects` first."""
+        self._protects = protects
         self._intake = intake
         self._mempool = mempool
         self._offer = offer
@@ -53,9 +59,10 @@ class Forwarding:
         self._underway: dict[TransactionId, _Underway] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self) -> "asyncio.Task[None]":
+        """Begin; the task ends only when it is cancelled or fails."""
         self._task = asyncio.create_task(self._forward())
+        return self._task
 
     async def close(self) -> None:
         """Stop; what is under way stays with the intake."""
@@ -114,7 +121,7 @@ class Forwarding:
             due = [one for one in self._underway.values() if one.due <= now]
             try:
                 await self._pool([one for one in due if not one.pooled])
-                await self._hand([one for one in due if one.pooled])
+                await self._hand(self._first(one for one in due if one.pooled))
             except Unavailable as error:
                 _log.info("transactions wait: %s", error)
                 for one in due:
@@ -122,6 +129,8 @@ class Forwarding:
 
     async def _wait(self) -> None:
         """Until something arrived, or is due again."""
+        if any(one.pooled and one.due == 0.0 for one in self._underway.values()):
+            return
         if not self._underway:
             await self._intake.ready.wait()
             return
@@ -144,6 +153,11 @@ class Forwarding:
                 one.due = again
             else:
                 self._refuse(one.waiting.transaction.id, error)
+
+    def _first(self, pooled: Iterable[_Underway]) -> list[_Underway]:
+        """What is handed on now: a little at a time, so that what protects need not queue."""
+        by_urgency = sorted(pooled, key=lambda one: not self._protects(one.waiting.transaction.id))
+        return by_urgency[:AT_ONCE]
 
     async def _hand(self, pooled: Sequence[_Underway]) -> None:
         if not pooled:

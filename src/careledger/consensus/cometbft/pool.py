@@ -61,6 +61,11 @@ class Pool:
         """Whether one of that id waits, under whatever signature."""
         return id_ in self._waiting
 
+    def protects(self, id_: TransactionId) -> bool:
+        """Whether the one of that id is protective, if it waits."""
+        pooled = self._waiting.get(id_)
+        return pooled is not None and pooled.protects
+
     def protective(self) -> Iterator[VerifiedTransaction]:
         """The protective ones, first come first."""
         return (one.transaction for one in self._waiting.values() if one.protects)
