@@ -38,6 +38,7 @@ from tests.example_log import (
     opening,
 )
 from tests.ledger import vectors as core
+from tests.store import vectors as store
 
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT / "tests" / "vectors"
@@ -187,6 +188,7 @@ ALL = {
     "validators": core.validators,
     "log": log,
     "tiles": tiles,
+    "snapshot": store.snapshot,
     "checkpoint": checkpoint,
     "receipt": receipt,
     "record-commitment": record_commitment,

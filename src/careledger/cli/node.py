@@ -55,3 +55,78 @@ def tiles(home: Path, folder: Path, every: int | None) -> None:
         if not every:
             return
         time.sleep(every)
+
+
+@node.command()
+@click.argument("home", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--peers",
+    multiple=True,
+    metavar="URL,...",
+    help="Nodes of other members; `cosigners` of node.toml if none are given.",
+)
+@click.option(
+    "--trust",
+    "trust_file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The trust file: whose checkpoints a snapshot must lead to.",
+)
+def join(home: Path, peers: tuple[str, ...], trust_file: Path) -> None:
+    """Begin the ledger of the node in HOME from a snapshot that other nodes keep.
+
+    For a new member, and for one that lost its disk. The snapshot is checked row by row against
+    checkpoints that enough of the trusted members signed; nothing else is believed. Then
+    `careledger node run` serves at once and fetches the past in the background.
+    """
+    from careledger.cli.bar import progress_bar
+    from careledger.cli.clock import wall_clock
+    from careledger.node.config import load_node
+    from careledger.node.joining import join as join_from
+    from careledger.node.joining import node_peers, open_peers, read_trust
+
+    trust, urls = read_trust(trust_file), node_peers(load_node(home), peers)
+    with open_peers(urls) as opened, progress_bar("Fetching the snapshot") as tell:
+        joined = join_from(home, opened, trust, wall_clock(), tell)
+    header = joined.manifest.header
+    click.echo(
+        f"The ledger begins at block {header.height:,}: {joined.manifest.rows:,} rows, "
+        f"{header.size:,} log entries, app hash {header.app_hash.hex()}."
+    )
+    click.echo(
+        f"At least {trust.threshold} of {len(trust.members)} members that you trust signed "
+        f"that log. Next: careledger node run {home}"
+    )
+
+
+@node.command()
+@click.argument("home", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--peers",
+    multiple=True,
+    metavar="URL,...",
+    help="Nodes of other members; `cosigners` of node.toml if none are given.",
+)
+def backfill(home: Path, peers: tuple[str, ...]) -> int:
+    """Fetch the past of a ledger that began from a snapshot; the node must be stopped.
+
+    A running node does the same by itself. Stopped, it goes on where it was when it is called
+    again. Exit status: 0 nothing is missing; 1 some of the past is.
+    """
+    from careledger.cli.bar import progress_bar
+    from careledger.node.backfill import Backfill
+    from careledger.node.config import load_node
+    from careledger.node.joining import node_peers
+    from careledger.store.store import Store
+
+    config = load_node(home)
+    with Store(home / config.ledger) as store:
+        filling = Backfill(store, node_peers(config, peers))
+        with progress_bar("Fetching the past") as tell:
+            done = filling.run(tell)
+        size = store.latest.size
+    if not done:
+        click.echo("Some of the past is missing: no peer that was asked tells it truly.")
+        return 1
+    click.echo(f"Nothing is missing: all {size:,} log entries are here, and what they speak of.")
+    return 0

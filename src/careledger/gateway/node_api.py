@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from careledger.consensus.intake import Ordered
-from careledger.gateway import node_checkpoints, node_proofs, node_tiles
+from careledger.gateway import node_checkpoints, node_history, node_proofs, node_tiles
 from careledger.gateway.body import read_body
 from careledger.gateway.node_feed import events
 from careledger.gateway.node_metrics import PATH, Measured, metrics
@@ -55,6 +55,7 @@ def node_app(services: NodeServices, engine: Engine) -> Starlette:
         *node_checkpoints.routes(services),
         *node_proofs.routes(services),
         *node_tiles.routes(services),
+        *node_history.routes(services),
         Route("/v1/events", events(services), methods=["GET"]),
         Route("/v1/genesis", _genesis(services), methods=["GET"]),
         Route("/v1/health", _health(services), methods=["GET"]),
@@ -160,7 +161,7 @@ def _genesis(services: NodeServices) -> Handler:
 def _health(services: NodeServices) -> Handler:
     async def health(request: Request) -> Response:
         with services.reader.snapshot() as committed:
-            header = committed.latest()
+            header, gap = committed.latest(), committed.gap
         voices = services.checkpoints.voices()
         trouble = services.trouble() or voices.fault
         age = max(0, services.clock() - header.time)
@@ -179,6 +180,8 @@ def _health(services: NodeServices) -> Handler:
         }
         if trouble:
             body["trouble"] = trouble
+        if gap:
+            body["history"] = {"entries_here": gap.next, "of": gap.size}
         if missing := services.missing_versions():
             body["missing_versions"] = [
                 {"application": one.application, "version": one.version, "height": one.height}

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from careledger.gateway.node_proofs import events_json
 from careledger.gateway.node_services import NodeServices
 from careledger.gateway.node_stream import MEDIA_TYPE, EventStream
+from careledger.store.gap import HistoryAbsent
 
 MAX_EVENTS = 1_000
 LONGEST_WAIT_S = 30
@@ -79,16 +80,21 @@ def _read(services: NodeServices, after: int, limit: int) -> dict[str, object]:
         if after > size:
             raise HTTPException(404, _beyond(size))
         following = size
-        for index, receipt in committed.receipts(after):
-            if len(found) == limit:
-                following = index
-                break
-            found.append(
-                {
-                    "index": index,
-                    "transaction": receipt.id.hex(),
-                    "code": receipt.code,
-                    "events": events_json(receipt),
-                }
-            )
+        try:
+            for index, receipt in committed.receipts(after):
+                if len(found) == limit:
+                    following = index
+                    break
+                found.append(
+                    {
+                        "index": index,
+                        "transaction": receipt.id.hex(),
+                        "code": receipt.code,
+                        "events": events_json(receipt),
+                    }
+                )
+        except HistoryAbsent:  # what is here of the past is told as far as it goes
+            if not found or committed.gap is None:
+                raise
+            following = committed.gap.next
     return {"events": found, "next": following, "size": size}

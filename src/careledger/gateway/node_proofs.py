@@ -83,8 +83,15 @@ def _id(request: Request) -> bytes:
 def _index(request: Request, committed: Snapshot) -> int:
     index = committed.index_of(_id(request))
     if index is None:
-        raise HTTPException(404, "no such transaction is in the ledger")
+        raise _unknown(committed)
     return index
+
+
+def _unknown(committed: Snapshot) -> HTTPException:
+    """That there is no such transaction, unless it may be in what this node is still fetching."""
+    if committed.gap:
+        committed.gap.raise_absent()
+    return HTTPException(404, "no such transaction is in the ledger")
 
 
 def _position(
@@ -111,7 +118,7 @@ def _transaction(services: NodeServices, request: Request, committed: Snapshot) 
 def _receipt(services: NodeServices, request: Request, committed: Snapshot) -> Response:
     ordered = ordered_at(committed, _id(request))
     if ordered is None:
-        raise HTTPException(404, "no such transaction is in the ledger")
+        raise _unknown(committed)
     return JSONResponse(receipt_json(ordered))
 
 

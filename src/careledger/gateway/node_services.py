@@ -13,6 +13,7 @@ from careledger.ledger.signature import Algorithm, SigningKey
 from careledger.ledger.state import Table
 from careledger.ledger.transition import Header
 from careledger.store.snapshot import Snapshot
+from careledger.store.sync.kept import Kept
 from careledger.store.usage import Usage
 
 
@@ -107,6 +108,8 @@ class NodeServices:
     """When the newest snapshot for nodes that join was taken; None if there is none."""
     metrics_here: bool = True
     """Whether the node API serves metrics, to this machine; else they have a door of their own."""
+    snapshots: Kept | None = None
+    """What is kept for nodes that join; None if nothing is."""
 
     def checkpoint(self, header: Header) -> SignedCheckpoint:
         """The checkpoint at `header`, signed by this node and by whoever else was heard."""

@@ -28,8 +28,10 @@ def routes(services: NodeServices) -> list[Route]:
             raise HTTPException(404, "no path of tlog-tiles") from error
         with services.reader.snapshot() as committed:
             data = content(committed, place)
+            if data is None and committed.gap and place.needs <= committed.latest().size:
+                committed.gap.raise_absent()
         if data is None:
-            raise HTTPException(404, "the log is not that long, or that part of it is not here")
+            raise HTTPException(404, "the log is not that long")
         headers = {"cache-control": IMMUTABLE}
         if place.level == ENTRIES:
             headers["vary"] = "accept-encoding"

@@ -203,6 +203,29 @@ def _log() -> Json:
     }
 
 
+def _history() -> Json:
+    """What nodes that join ask for."""
+    snapshots = _object(snapshots={"type": "array", "items": _object(height=COUNT, hash=HEX_32)})
+    height: Json = {"name": "height", "in": "path", "required": True, "schema": _SAFE}
+    number: Json = {"name": "number", "in": "path", "required": True, "schema": _SAFE}
+    octets = "application/octet-stream"
+    return {
+        "/v1/snapshots": _get("Snapshots of the ledger, newest first", _json("them", snapshots)),
+        "/v1/snapshots/{height}": _get(
+            "The manifest of one", _bytes("CBOR", "application/cbor"), height, missing=True
+        ),
+        "/v1/snapshots/{height}/{number}": _get(
+            "One chunk of it", _bytes("entries or rows", octets), height, number, missing=True
+        ),
+        "/v1/history": _get(
+            "Consecutive blocks from a height on: entries, transactions, receipts",
+            _bytes("CBOR array", "application/cbor"),
+            _query("height", {**_SAFE, "minimum": 1}, required=True),
+            missing=True,
+        ),
+    }
+
+
 def _rest() -> Json:
     table: Json = {"name": "table", "in": "path", "required": True, "schema": {"type": "string"}}
     key = _query("key", {"type": "array", "items": {"type": "string"}}, required=True)
@@ -212,6 +235,7 @@ def _rest() -> Json:
         "cosigned_size": {**COUNT, "description": "largest log that enough members signed"},
         "split_views": {**COUNT, "description": "how often another history was met"},
         "peers": {"type": "array", "description": "url, size, and trouble where there is any"},
+        "history": {"type": "object", "description": "how much of the past is here, if not all"},
     }
     feed = _object(events={"type": "array"}, next=COUNT, size=COUNT)
     wait: Json = {"type": "integer", "minimum": 0, "maximum": 30}
@@ -262,5 +286,5 @@ def document() -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "CareLedger node API", "version": "1"},
-        "paths": {**_submission(), **_transactions(), **_log(), **_rest()},
+        "paths": {**_submission(), **_transactions(), **_log(), **_history(), **_rest()},
     }

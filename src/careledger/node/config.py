@@ -35,7 +35,8 @@ class NodeConfig(Record):
     workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 1
     """Processes that check signatures; 0 checks them in a thread."""
     cosigners: tuple[str, ...] = ()
-    """URLs of the other members' nodes, whose signatures on checkpoints are gathered."""
+    """URLs of the other members' nodes, whose signatures on checkpoints are gathered, and from
+    which the past is fetched if this node began from a snapshot."""
     followers: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 64
     """How many may follow the log over an open connection at a time."""
     metrics_host: str = "127.0.0.1"
@@ -43,6 +44,9 @@ class NodeConfig(Record):
     """Where metrics have a door of their own; else the node API serves them, to this machine."""
     log: LogFormat = "text"
     """What standard error gets: lines for people, or a JSON object a line."""
+    snapshot_every: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 10_000
+    """Heights from one snapshot for nodes that join to the next; 0 takes none."""
+    snapshots_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 2
 
 
 class GatewayConfig(Record):

@@ -19,9 +19,12 @@ from careledger.ledger.errors import LedgerError
 from careledger.ledger.genesis import BadGenesis, Installed
 from careledger.node.comparison import Comparison, Finding, Progress
 from careledger.node.evidence import start_workers
+from careledger.node.partial import check_without_past
 from careledger.store.environment import lock_folder
+from careledger.store.gap import Gap
 from careledger.store.layout import data_file
 from careledger.store.reader import StoreReader
+from careledger.store.snapshot import Snapshot
 from careledger.store.structure import find_damage
 
 SILENCE_S = 300
@@ -42,6 +45,8 @@ class Report:
     """How many blocks hold; the first that does not is the next one."""
     transactions: int = 0
     rows: int = 0
+    missing: Gap | None = None
+    """The past that is not here yet: only what is was checked, and against nothing older."""
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -79,6 +84,9 @@ def check(
     ):
         found = _hear(content, progress, SILENCE_S)
         damage = _hear(structure, progress, None)
+        if found.missing:
+            with _child(_check_filling_structure, folder) as again:
+                damage = _hear(again, progress, None)
         return replace(found, findings=found.findings + damage.findings)
 
 
@@ -136,7 +144,14 @@ def _hear(child: _Child, progress: Progress, patience_s: float | None) -> Report
 
 
 def _check_structure(sender: Connection, folder: Path) -> None:
-    damage = find_damage(folder)
+    _send_damage(sender, find_damage(folder))
+
+
+def _check_filling_structure(sender: Connection, folder: Path) -> None:
+    _send_damage(sender, find_damage(folder, filling=True))
+
+
+def _send_damage(sender: Connection, damage: list[str]) -> None:
     sender.send(Report(findings=tuple(Finding(height=None, what=what) for what in damage)))
 
 
@@ -147,6 +162,9 @@ def _check_content(sender: Connection, folder: Path, place: Path, installed: Ins
     with start_workers(os.cpu_count() or 1) if big else nullcontext() as pool:
         try:
             with StoreReader(folder) as reader, reader.snapshot() as committed:
+                if committed.gap:
+                    sender.send(_check_what_is_here(committed, committed.gap))
+                    return
                 comparison = Comparison(committed, folder, lambda done, of: sender.send((done, of)))
                 sender.send(_compare(comparison, place, installed, pool))
         except BadGenesis as error:
@@ -154,6 +172,16 @@ def _check_content(sender: Connection, folder: Path, place: Path, installed: Ins
         except (LedgerError, lmdb.Error) as error:
             finding = Finding(height=None, what=f"cannot be opened: {error}")
             sender.send(Report(findings=(finding,)))
+
+
+def _check_what_is_here(committed: Snapshot, gap: Gap) -> Report:
+    """Without its past, a store is held against its own newest header."""
+    try:
+        rows, findings = check_without_past(committed, gap)
+    except Exception as error:  # noqa: BLE001 - whatever damage leads to is a finding
+        rows, findings = 0, [Finding(height=None, what=f"cannot be read: {type(error).__name__}")]
+    blocks = gap.next_height + committed.latest().height + 1 - gap.height
+    return Report(blocks=blocks, rows=rows, missing=gap, findings=tuple(findings))
 
 
 def _compare(

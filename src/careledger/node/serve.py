@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from careledger.ledger.state import Table
 from careledger.node.config import NodeConfig, load_node
 from careledger.node.cosigning import Cosigning, open_cosigning
 from careledger.node.gathering import Gathering
+from careledger.node.history import History
 from careledger.node.listening import Door, serve
 from careledger.node.logs import set_up
 from careledger.store.store import Store
@@ -76,14 +77,18 @@ async def open_node(
         engine = SoloEngine(chain, clock=clock, workers=workers)
         cosigning = open_cosigning(home, config, store, chain_id, clock)
         services = _services(home, config, genesis_file, chain, engine, cosigning)
+        history = History(home, config, store)
+        services = replace(services, snapshots=history.kept, snapshot_taken=history.taken)
         gathering = Gathering(cosigning, config.cosigners, services.wait_for_block)
         await engine.start()
         gathering.start()
+        history.start()
         try:
             yield RunningNode(
                 engine=engine, store=store, services=services, app=node_app(services, engine)
             )
         finally:
+            await history.close()
             await gathering.close()
             await engine.close()
 

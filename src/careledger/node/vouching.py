@@ -23,7 +23,7 @@ from careledger.ledger.checkpoint import (
 from careledger.ledger.errors import CorruptStore, Malformed, Unavailable
 from careledger.ledger.record import Digest, Instant, MemberId
 from careledger.ledger.signature import SigningKey
-from careledger.store import tiles
+from careledger.store.gap import HistoryAbsent
 
 VOUCHED_FOLDER = "vouched"
 LATEST_FILE, COSIGNED_FILE = "latest", "cosigned"
@@ -34,7 +34,8 @@ REFRESH_S = 20
 _log = logging.getLogger(__name__)
 
 RootAt = Callable[[int], Digest | None]
-"""Root of the first so many entries of the node's own log; None if it is not that long."""
+"""Root of the first so many entries of the node's own log; None if it is not that long. It raises
+`HistoryAbsent` if that cannot be said yet."""
 
 
 class Vouching:
@@ -112,7 +113,10 @@ class Vouching:
             if checkpoint.size > self.signed_size:
                 self._is_continued = False
                 self._keep(signed)
-            own = self._root_at(checkpoint.size)
+            try:
+                own = self._root_at(checkpoint.size)
+            except HistoryAbsent:  # looked at again before anything is signed
+                return
             if own is not None and own != checkpoint.root:
                 self._fail(checkpoint.size)
 
@@ -166,9 +170,7 @@ def root_in(reader: Committed) -> RootAt:
 
     def root_at(size: int) -> Digest | None:
         with reader.snapshot() as committed:
-            if size > committed.latest().size:
-                return None
-            return tiles.frontier(committed.tile, size).root()
+            return committed.root_at(size)
 
     return root_at
 

@@ -51,12 +51,17 @@ def open_for_reading(folder: Path) -> lmdb.Environment:
 
 def make_name_durable(folder: Path) -> None:
     """Sync the directory entries of a new store: a synced file without a name is lost."""
-    for directory in (folder, folder.parent):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    sync_folder(folder)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def lock_folder(folder: Path) -> BinaryIO:

@@ -30,7 +30,12 @@ DATABASES = (
 FORMAT_KEY, GENESIS_KEY, GROUPS_KEY = b"format", b"genesis", b"groups"
 """Keys of `meta`: what this is, the genesis file, the roots of the state tree's groups."""
 
+GAP_KEY = b"gap"
+"""Key of `meta`, while a store that began from a snapshot lacks some of the past: which."""
+
 CHECK_BYTES = 8
+
+BUCKET_KEY_BYTES = 2
 
 MAP_BYTES = 1 << 40
 """Address space, not disk space: the file grows as it needs to."""
@@ -118,4 +123,4 @@ def tile_key(level: int, number: int) -> bytes:
 
 def bucket_key(number: int) -> bytes:
     """Key of a bucket of the state tree."""
-    return number.to_bytes(2)
+    return number.to_bytes(BUCKET_KEY_BYTES)

@@ -1,6 +1,7 @@
 """Reading a node's store from another process, at memory speed."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,8 @@ class StoreReader:
     """Committed state and log of the node on this machine; open it after any fork.
 
     Owns the environment until `close`. One process opens a folder once: the node itself reads
-    through its `Store`.
+    through its `Store`. When another ledger has been put into the folder, as a node does that
+    begins from a snapshot, the next snapshot is of that one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,13 +34,9 @@ class StoreReader:
         """
         self._folder = folder
         self._process = os.getpid()
-        if not data_file(folder).exists():
-            raise Unavailable(f"no ledger in {folder} yet")
-        try:
-            self._environment = open_for_reading(folder)
-            self._databases = open_databases(self._environment)
-        except lmdb.Error as error:
-            raise failure(error, folder) from error
+        self._opening = threading.Lock()
+        self._opened: list[lmdb.Environment] = []
+        self._open()
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -49,6 +47,10 @@ class StoreReader:
         """
         if os.getpid() != self._process:
             raise RuntimeError("open the store after the fork")
+        if _file_id(self._folder) not in {self._file, None}:
+            with self._opening:
+                if _file_id(self._folder) not in {self._file, None}:
+                    self._open()
         try:
             with self._environment.begin() as transaction:
                 yield Snapshot(transaction, self._databases)
@@ -57,7 +59,21 @@ class StoreReader:
 
     def close(self) -> None:
         """Let the environment go."""
-        self._environment.close()
+        for environment in self._opened:
+            environment.close()
+
+    def _open(self) -> None:
+        """Open what is in the folder now; a snapshot that somebody has of another stays good."""
+        found = _file_id(self._folder)
+        if found is None:
+            raise Unavailable(f"no ledger in {self._folder} yet")
+        try:
+            environment = open_for_reading(self._folder)
+            self._opened.append(environment)
+            self._databases = open_databases(environment)
+        except lmdb.Error as error:
+            raise failure(error, self._folder) from error
+        self._environment, self._file = environment, found
 
     def __enter__(self) -> Self:
         return self
@@ -69,3 +85,12 @@ class StoreReader:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _file_id(folder: Path) -> tuple[int, int] | None:
+    """Which file is the ledger now; None while there is none."""
+    try:
+        found = data_file(folder).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,7 +1,8 @@
 """The node's own hold on its store: the one writer, and one durable step for each block."""
 
 import os
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +10,7 @@ from typing import Self
 
 import lmdb
 
-from careledger.ledger.errors import CorruptStore, InvalidBlock, Unavailable
+from careledger.ledger.errors import CorruptStore, InvalidBlock, LedgerError, Unavailable
 from careledger.ledger.genesis import genesis_block, genesis_changes, load_genesis
 from careledger.ledger.merkle import Frontier
 from careledger.ledger.record import Digest
@@ -19,6 +20,7 @@ from careledger.ledger.transition import Applications, Closed, Header, Receipt
 from careledger.store import tiles
 from careledger.store.environment import lock_folder, make_name_durable, open_for_writing
 from careledger.store.failure import failure
+from careledger.store.gap import Gap
 from careledger.store.layout import (
     GENESIS_KEY,
     MAP_BYTES,
@@ -28,6 +30,9 @@ from careledger.store.layout import (
     open_databases,
 )
 from careledger.store.snapshot import Snapshot
+from careledger.store.sync.filling import PastWrites, write_past
+from careledger.store.sync.placing import STEPS, Steps
+from careledger.store.sync.restoring import Restoration
 from careledger.store.usage import Usage, usage_of
 from careledger.store.writing import write_block
 
@@ -46,6 +51,10 @@ class Store:
     _frontier: Frontier
     _tree: Tree
 
+    watcher: Callable[[Header, Header], None] | None = None
+    """Told of each block when it is durable and before the next can be: its parent's header, its
+    own. A snapshot that it opens is of exactly that block."""
+
     def __init__(
         self,
         folder: Path,
@@ -63,6 +72,7 @@ class Store:
             raise Unavailable(f"no ledger in {folder}")
         self._folder, self._map_size, self._commit = folder, map_size, commit
         self._process = os.getpid()
+        self._writing = threading.Lock()
         self._lock = lock_folder(folder)
         with ExitStack() as opened:
             opened.callback(self._lock.close)
@@ -183,8 +193,53 @@ class Store:
         if found != expected:
             raise InvalidBlock("does not follow", expected, found)
         self._append(closed, transactions, receipts, changes, delta, None)
+        if self.watcher:
+            self.watcher(latest, header)
         if header.height % _CHECK_READERS_EVERY == 0:
             self._environment.reader_check()
+
+    def fill(self, past: Sequence[PastWrites], after: Gap | None) -> None:
+        """Store blocks of the past that were missing, in one durable step; `after` is what then is.
+
+        They have been checked against the log root of the snapshot with which the store began.
+
+        Raises:
+            InvalidBlock: they do not begin where the missing past begins.
+            Unavailable: the disk did not answer; whatever became of it, what is missing says.
+        """
+        with self._writing:
+            with self.snapshot() as committed:
+                gap = committed.gap
+            if gap is None or not past or past[0].header.height != gap.next_height:
+                raise InvalidBlock("not the past that is missing", gap)
+            try:
+                self._durably(lambda step: write_past(step, self._databases, past, after))
+            except (lmdb.Error, OSError) as error:
+                raise failure(error, self._folder) from error
+
+    def adopt(self, restoration: Restoration, steps: Steps = STEPS) -> None:
+        """Go on as the chain that `restoration` has staged and checked, in one durable step.
+
+        When it fails, the store is what it was.
+
+        Raises:
+            CorruptStore: there are blocks here already, or the snapshot is not checked.
+            Unavailable: the disk did not answer.
+        """
+        with self._writing:
+            self._environment.close()
+            try:
+                lock = restoration.put_in_place(steps)
+            except LedgerError:
+                self._reopen()
+                raise
+            self._lock.close()
+            self._lock = lock
+            self._reopen()
+
+    def _reopen(self) -> None:
+        self._environment = open_for_writing(self._folder, self._map_size)
+        self._recover()
 
     def close(self) -> None:
         """Let the folder go."""
@@ -217,31 +272,40 @@ class Store:
         genesis_file: bytes | None,
     ) -> None:
         groups = self._tree.groups(delta)
-        try:
-            transaction = self._environment.begin(write=True)
+
+        def write(step: "lmdb.Transaction[bytes]") -> None:
+            write_block(
+                step,
+                self._databases,
+                closed,
+                transactions,
+                receipts,
+                changes,
+                delta.buckets,
+                groups,
+            )
+            if genesis_file is not None:
+                step.put(GENESIS_KEY, genesis_file, db=self._databases["meta"])
+
+        with self._writing:
             try:
-                write_block(
-                    transaction,
-                    self._databases,
-                    closed,
-                    transactions,
-                    receipts,
-                    changes,
-                    delta.buckets,
-                    groups,
-                )
-                if genesis_file is not None:
-                    transaction.put(GENESIS_KEY, genesis_file, db=self._databases["meta"])
-                self._commit(transaction)
-            except BaseException:
-                transaction.abort()
-                raise
-        except (lmdb.Error, OSError) as error:
-            if not self._is_there(closed.header):
-                raise failure(error, self._folder) from error
-        else:
-            self._tree.accept(delta)
-            self._frontier, self._latest = closed.frontier, closed.header
+                self._durably(write)
+            except (lmdb.Error, OSError) as error:
+                if not self._is_there(closed.header):
+                    raise failure(error, self._folder) from error
+            else:
+                self._tree.accept(delta)
+                self._frontier, self._latest = closed.frontier, closed.header
+
+    def _durably(self, write: "Callable[[lmdb.Transaction[bytes]], None]") -> None:
+        """One durable step: all that `write` puts, or nothing."""
+        step = self._environment.begin(write=True)
+        try:
+            write(step)
+            self._commit(step)
+        except BaseException:
+            step.abort()
+            raise
 
     def _is_there(self, header: Header) -> bool:
         """After a failed step: recover from the disk, and say whether the block is on it."""

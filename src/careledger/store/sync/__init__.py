@@ -1,0 +1,1 @@
+"""Snapshots of a chain at one height: taking them, checking them, beginning a store from one."""
