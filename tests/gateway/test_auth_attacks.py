@@ -1,13 +1,14 @@
 """Attacks on the sign-in of people, each of which has a name (RFC 9700)."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import httpx2
 from joserfc import jwt
 
-from tests.exchange.world import ANA, DR_CHO, DR_FINN, RIVERSIDE
+from tests.exchange.world import ANA, ANA_MRN, DR_CHO, DR_FINN, RIVERSIDE
 from tests.gateway.apps import (
     BACK,
     BASE,
@@ -144,6 +145,53 @@ def test_a_sign_in_is_a_patients_or_the_staffs_and_never_both(tmp_path: Path) ->
         both = await browser.send(subject="finn", password=PASSWORDS["finn"])
         assert both.status_code == 400
         assert "Dr Finn" not in both.text
+
+    tell(tmp_path, story)
+
+
+def test_a_launch_tells_nobody_who_is_withheld(tmp_path: Path) -> None:
+    """By the house's launch, by one's own, and by the picker: denied is as good as absent."""
+
+    async def story(house: House) -> None:
+        scope = "openid launch user/*.rs patient/*.rs"
+        tokens = await house.tokens(scope="openid user/*.rs launch/patient")
+        finn = {"authorization": f"Bearer {tokens['access_token']}"}
+        service = await house.world.service()
+        await house.world.deny(grantee=RIVERSIDE)
+
+        async def own(patient: str) -> tuple[int, bytes]:
+            answer = await house.http.post(
+                "/desk/launches", json={"patient": patient}, headers=finn
+            )
+            return answer.status_code, answer.content
+
+        async def from_the_house(patient: str, encounter: str | None) -> dict[str, str]:
+            said = {"patient": patient} | ({"encounter": encounter} if encounter else {})
+            made = await house.http.post("/desk/launches", json=said, headers=service)
+            launch = made.json()["launch"]
+            answer = await house.finn_at_consent(house.browser(), scope=scope, launch=launch)
+            return answer_in(answer)
+
+        async def picked(patient: str) -> tuple[int, str]:
+            browser = house.browser()
+            await browser.open(f"{BASE}/auth/authorize", **house.request())
+            await browser.send(step="staff")
+            await browser.send(subject="finn", password=PASSWORDS["finn"])
+            await browser.send(purpose="TREAT")
+            await browser.send(text=patient)
+            [form] = re.findall(r'name="form" value="([^"]*)"', browser.page.text)
+            fields = {"form": form, "step": "patient", "patient": patient}
+            answer = await browser.http.post(browser.page.url, data=fields)
+            text = answer.text.replace(form, "").replace(patient, "")
+            return answer.status_code, text.replace(browser.page.url.path, "")
+
+        assert await own(ANA_MRN) == await own("nobody")
+        assert (await own("nobody"))[0] == 404
+        for encounter in (None, "e1"):
+            denied = await from_the_house(ANA_MRN, encounter)
+            assert denied == await from_the_house("nobody", encounter)
+            assert denied["error"] == "access_denied"
+        assert await picked(ANA_MRN) == await picked("nobody")
 
     tell(tmp_path, story)
 
