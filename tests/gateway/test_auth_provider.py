@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -10,13 +11,16 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from starlette.responses import JSONResponse
 
+from careledger.gateway import auth_provider
 from careledger.gateway.auth_provider import (
+    MOST_BYTES,
     IdentityProvider,
     NotSignedIn,
     ProviderSettings,
     new_attempt,
 )
 from careledger.ledger.errors import Unavailable
+from tests.faults.node_process import free_port
 from tests.gateway.apps import ISSUER
 from tests.gateway.world import jwt as by_hand
 
@@ -109,6 +113,40 @@ def test_a_provider_that_is_another_or_in_the_clear_is_none() -> None:
     for changed in wrong:
         with pytest.raises(Unavailable):
             asyncio.run(_address(changed))
+
+
+@pytest.mark.parametrize(("piece", "every_s"), [(b" " * 100_000, 0.0), (b" ", 0.01)])
+def test_a_provider_that_never_ends_is_left(
+    piece: bytes, every_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the memory nor the patience of the gateway is its own to use."""
+    monkeypatch.setattr(auth_provider, "TIMEOUT_S", 1.0)
+    port, sent = free_port(), [0]
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            while sent[0] < 500 * MOST_BYTES:
+                writer.write(piece)
+                sent[0] += len(piece)
+                await writer.drain()
+                await asyncio.sleep(every_s)
+        except ConnectionError:
+            pass  # it was left
+        finally:
+            writer.close()
+
+    async def story() -> None:
+        settings = replace(SETTINGS, issuer=f"http://127.0.0.1:{port}")
+        provider = IdentityProvider(settings)
+        async with await asyncio.start_server(talk, "127.0.0.1", port), asyncio.timeout(20):
+            with pytest.raises(Unavailable):
+                await provider.address(new_attempt("x"), "back", NOW)
+            await provider.close()
+
+    asyncio.run(story())
+    assert sent[0] < 200 * MOST_BYTES
 
 
 async def _address(changed: dict[str, str | None]) -> str:

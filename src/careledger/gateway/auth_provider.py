@@ -4,6 +4,7 @@ The gateway is its client: authorisation code with PKCE and nonce. Of the answer
 who that is and in which role, the member says itself.
 """
 
+import asyncio
 import secrets
 from dataclasses import dataclass
 from typing import Any, Final
@@ -145,16 +146,12 @@ class IdentityProvider:
             "code_verifier": attempt.verifier,
         }
         name, secret = quote(self._settings.client, ""), quote(self._settings.secret, "")
-        try:
-            answer = await self._http.post(
-                metadata.token_endpoint, data=form, auth=httpx2.BasicAuth(name, secret)
-            )
-        except httpx2.HTTPError as error:
-            raise Unavailable("the identity provider does not answer") from error
-        if not answer.is_success or len(answer.content) > MOST_BYTES:
+        auth = httpx2.BasicAuth(name, secret)
+        content = await self._said("POST", metadata.token_endpoint, data=form, auth=auth)
+        if content is None:
             raise NotSignedIn("the identity provider refused the sign-in")
         try:
-            token = msgspec.json.decode(answer.content, type=_Answer).id_token
+            token = msgspec.json.decode(content, type=_Answer).id_token
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise NotSignedIn("the identity provider sent no id token") from error
         return self._check(token, attempt.nonce, now)
@@ -207,13 +204,31 @@ class IdentityProvider:
         return self._metadata
 
     async def _get(self, url: str) -> Any:  # Any: JSON
+        content = await self._said("GET", url)
         try:
-            answer = await self._http.get(url)
-            if not answer.is_success or len(answer.content) > MOST_BYTES:
-                raise Unavailable("the identity provider does not answer")
-            return msgspec.json.decode(answer.content)
-        except (httpx2.HTTPError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            return msgspec.json.decode(content or b"")
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unavailable("the identity provider does not answer") from error
+
+    async def _said(self, method: str, url: str, **form: Any) -> bytes | None:  # Any: httpx's own
+        """What it answers, within `MOST_BYTES` and `TIMEOUT_S`; None if it refuses.
+
+        Raises:
+            Unavailable: it does not answer, or never ends.
+        """
+        content = bytearray()
+        try:
+            async with (
+                asyncio.timeout(TIMEOUT_S),
+                self._http.stream(method, url, **form) as answer,
+            ):
+                async for piece in answer.aiter_bytes():
+                    content += piece
+                    if len(content) > MOST_BYTES:
+                        raise Unavailable("the identity provider's answer does not end")
+        except (httpx2.HTTPError, TimeoutError) as error:
+            raise Unavailable("the identity provider does not answer") from error
+        return bytes(content) if answer.is_success else None
 
 
 def is_safe(url: str) -> bool:
