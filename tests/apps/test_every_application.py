@@ -241,6 +241,7 @@ def test_every_row_can_be_shown(app: Application[Any, Any], data: st.DataObject)
 def test_an_application_says_what_it_has(app: Application[Any, Any]) -> None:
     assert set(pages()[app.name].actions) <= set(app.commands)
     assert {*app.protective, *app.claims} <= set(app.commands)
+    assert all(one.__struct_config__.tag_field == "type" for one in app.protective)
     assert all(refusal.text() for refusal in app.refusals)
     for asked in (*app.commands, *app.events):
         assert asked.__doc__

@@ -8,10 +8,11 @@ every node must do at once.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
 from careledger.ledger.errors import Inadmissible
 from careledger.ledger.membership import SIGNERS, NetworkParameters
-from careledger.ledger.record import Instant, SignerId, TransactionId, decode
+from careledger.ledger.record import Instant, Record, SignerId, TransactionId, decode, load_cbor
 from careledger.ledger.state import View
 from careledger.ledger.transaction import (
     Call,
@@ -171,6 +172,8 @@ def is_protective(calls: Iterable[Call], applications: Applications) -> bool:
         if application is None or not application.protective:
             return False
         try:
+            if not _is_named(call.command, application.protective):
+                return False
             command = decode(call.command, application.command_type)
         except HALTING:
             raise
@@ -179,3 +182,14 @@ def is_protective(calls: Iterable[Call], applications: Applications) -> bool:
         if not isinstance(command, application.protective):
             return False
     return True
+
+
+def _is_named(command: bytes, types: tuple[type[Record], ...]) -> bool:
+    """Whether it says that it is of one of `types`: a fifth of the cost of finding out."""
+    plain = load_cbor(command)
+    return isinstance(plain, dict) and plain.get("type") in _tags(types)
+
+
+@cache
+def _tags(types: tuple[type[Record], ...]) -> frozenset[object]:
+    return frozenset(one.__struct_config__.tag for one in types)
