@@ -297,5 +297,14 @@ def test_the_members_of_a_group(tmp_path: Path) -> None:
         service = await world.service()
         both = await lines(world, await export(world, "/fhir/Group/g1/$export", service), service)
         assert {f"Patient/{BEN_MRN}", f"Patient/{ANA_MRN}"} <= names(both)
+        absolute: list[dict[str, Any]] = [
+            {"entity": {"reference": f"http://riverside.test/fhir/Patient/{BEN_MRN}"}},
+            {"entity": {"reference": f"https://elsewhere.example/fhir/Patient/{ANA_MRN}"}},
+            {"entity": {"reference": f"x/Patient/{ANA_MRN}"}},
+        ]
+        await store(world, {**group, "member": absolute})
+        ours = await lines(world, await export(world, "/fhir/Group/g1/$export", service), service)
+        assert f"Patient/{BEN_MRN}" in names(ours)
+        assert not any(ANA_MRN in one for one in names(ours))
 
     tell(tmp_path, story)

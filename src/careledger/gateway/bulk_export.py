@@ -32,7 +32,7 @@ NDJSON: Final = "application/fhir+ndjson"
 _MOST_BODY: Final = 100_000
 _POLL_S: Final = "1"
 _ASYNC: Final = re.compile(r"(?:^|[,;\s])respond-async(?:$|[,;\s])")
-_PATIENT: Final = re.compile(r"(?:.*/)?Patient/([A-Za-z0-9\-.]{1,64})")
+_PATIENT: Final = re.compile(r"(?:(.+)/)?Patient/([A-Za-z0-9\-.]{1,64})")
 
 
 def routes(services: GatewayServices) -> list[Route]:
@@ -127,14 +127,19 @@ class _Exports:
         return Response(b"", 202, headers={"Content-Location": self._url(job)})
 
     def _members(self, caller: Caller, id_: str) -> tuple[str, ...] | None:
-        """Local ids of the patients in a Group; None if there is none that the caller may see."""
+        """Local ids of the patients in a Group; None if there is none that the caller may see.
+
+        A member at another server is nobody's here, whatever the end of the address.
+        """
         with reach_of(self._services, caller, "read") as reach:
             opened = reach.open_version("Group", id_)
         if opened is None or opened.deleted:
             return None
         found = msgspec.json.decode(opened.data, type=_Group).member
         named = (_PATIENT.fullmatch(one.entity.reference) for one in found if not one.inactive)
-        return tuple(dict.fromkeys(match[1] for match in named if match is not None))
+        upstream = self._services.exchange.upstream
+        ours = {None, *self._services.addresses(FHIR_PATH), upstream and upstream.client.base}
+        return tuple(dict.fromkeys(one[2] for one in named if one is not None and one[1] in ours))
 
     def _job(self, request: Request) -> Job | None:
         """The export, if it is this client's, for this person and with the scopes of this token."""
