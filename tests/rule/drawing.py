@@ -1,21 +1,20 @@
 """Denials and callers, drawn for a population."""
 
 import random
+from dataclasses import replace
 
 from careledger.mechanisms.purpose import Purpose
-from careledger.mechanisms.terms import Actor, Link, Period, Provision, Terms
-from tests.exchange.world import DR_FINN
-from tests.rule.oracle import Denial, Reaching, Who, _first
+from careledger.mechanisms.terms import Action, Actor, Effect, Link, Period, Provision, Terms
+from tests.exchange.world import DR_CHO, DR_FINN, LAKEVIEW
+from tests.rule.oracle import ACTIONS, Denial, Grant, Reaching, Who, first_second
 from tests.rule.population import (
     CATEGORIES,
     CATEGORY,
     CLINICAL,
     CODES,
-    CONFIDENTIALITY,
     DATES,
     LABELS,
     LOINC,
-    SENSITIVITY,
     Population,
 )
 
@@ -23,34 +22,68 @@ VITAL = f"{CATEGORY}|vital-signs"
 
 
 def denials(chance: random.Random, population: Population, number: int) -> list[Denial]:
-    """What the patients deny the organisation.
+    """What the patients deny the organisation, and another one.
 
-    The last of them denies it everything in one example, and something untold in the next.
+    The last of them denies it everything in one example, and something untold in the next; who is
+    merged into somebody mostly denies something, and so does the other.
     """
     unknown = Terms(base=_provision(chance, population, "deny"))
     last = population.patients[-1]
     found = [Denial(last, None) if number % 2 else Denial(last, unknown, delivered=False)]
-    for local in population.patients[:-1]:
-        several = range(chance.choice((1, 2)) if local == "p0" else chance.choice((0, 1, 1, 2)))
-        found += [_denial(chance, population, local) for _ in several]
+    joined = {*population.merged, *population.merged.values()}
+    for local in population.patients:
+        if local == last and local not in joined:
+            continue
+        several = chance.choice((1, 2) if local in joined else (0, 1, 1, 2))
+        found += [_denial(chance, population, local) for _ in range(several)]
+    if last in joined:
+        found.pop(0)
+    for local in population.patients:
+        if chance.random() < 0.4:
+            one = _denial(chance, population, local)
+            found.append(replace(one, grantee=chance.choice((LAKEVIEW, None))))
     return found
 
 
 def _denial(chance: random.Random, population: Population, local: str) -> Denial:
     role: str | None = chance.choice((None, None, None, "clinician", "registrar"))
     purposes: tuple[Purpose, ...] = chance.choice(((), (), (), ("TREAT",), ("HOPERAT",)))
+    actions = _actions(chance) if chance.random() < 0.15 else ()
     if chance.random() < 0.15:
-        return Denial(local, None, role=role, purposes=purposes)
-    base = _provision(chance, population, "deny")
+        return Denial(local, None, role=role, purposes=purposes, actions=actions)
+    terms = _terms(chance, population, "deny")
+    is_delivered = chance.random() < 0.9
+    return Denial(local, terms, is_delivered, role, purposes, actions)
+
+
+def _terms(chance: random.Random, population: Population, effect: Effect) -> Terms:
+    base = _provision(chance, population, effect)
     exceptions = tuple(
         _provision(chance, population, chance.choice(("permit", "deny")))
         for _ in range(chance.choice((0, 0, 1, 2)))
     )
-    is_delivered = chance.random() < 0.9
-    return Denial(local, Terms(base=base, exceptions=exceptions), is_delivered, role, purposes)
+    return Terms(base=base, exceptions=exceptions)
 
 
-def _provision(chance: random.Random, population: Population, effect: str) -> Provision:
+def grants(chance: random.Random, population: Population) -> list[Grant]:
+    """What one patient grants another organisation: one of them has it all but for exceptions."""
+    whose = chance.choice((population.patients[0], chance.choice(population.patients)))
+    some = Provision(effect="deny", types=tuple(chance.sample(CLINICAL, 2)))
+    several = (
+        None,
+        Terms(base=Provision(effect="permit"), exceptions=(some,)),
+        Terms(base=Provision(effect="permit", types=tuple(chance.sample(CLINICAL, 8)))),
+        _terms(chance, population, "permit"),
+    )
+    actions = _actions(chance) if chance.random() < 0.25 else ACTIONS
+    return [Grant(whose, LAKEVIEW, chance.choice(several), ("TREAT",), actions)]
+
+
+def _actions(chance: random.Random) -> tuple[Action, ...]:
+    return tuple(sorted(chance.sample(ACTIONS, chance.choice((1, 2))), key=ACTIONS.index))
+
+
+def _provision(chance: random.Random, population: Population, effect: Effect) -> Provision:
     names = [name for name in population.names() if name.split("/")[0] in CLINICAL]
     encounters = [name for name in names if name.startswith("Encounter/")] or names
     parts = {
@@ -58,7 +91,7 @@ def _provision(chance: random.Random, population: Population, effect: str) -> Pr
         "categories": (f"{CATEGORY}|{chance.choice(CATEGORIES)}",),
         "codes": (f"{LOINC}|{chance.choice(CODES)}",),
         "labels": tuple("|".join(one) for one in chance.sample(LABELS, 2)),
-        "period": Period(start=_first(chance.choice(DATES)), end=None),
+        "period": Period(start=first_second(chance.choice(DATES)), end=None),
         "links": chance.choice(
             (
                 tuple(
@@ -69,6 +102,7 @@ def _provision(chance: random.Random, population: Population, effect: str) -> Pr
                 (Link(meaning="authored-by", reference="Practitioner/gray"),),
             )
         ),
+        "actions": _actions(chance),
         "actors": (
             chance.choice(
                 (
@@ -83,12 +117,10 @@ def _provision(chance: random.Random, population: Population, effect: str) -> Pr
     return Provision(effect=effect, **{name: parts[name] for name in chosen})  # type: ignore[arg-type] # each under its own name
 
 
-def _labels() -> tuple[str, ...]:
-    return (f"{CONFIDENTIALITY}|R", f"{SENSITIVITY}|HIV")
-
-
-def callers(chance: random.Random, population: Population, number: int) -> list[Who]:
-    """One of each kind; which scopes they have is told by the example's number."""
+def callers(
+    chance: random.Random, population: Population, granted: list[Grant], number: int
+) -> list[Who]:
+    """One of each kind, last the one who writes; the example's number says with which scopes."""
     turn = number % 6
     everything = Reaching("system", "*", "cruds")
     some = (
@@ -108,14 +140,6 @@ def callers(chance: random.Random, population: Population, number: int) -> list[
     )
     here = chance.choice(population.patients)
     return [
-        Who(
-            name="clinician",
-            kind="practitioner",
-            purpose="TREAT",
-            scopes=((everything,), some)[turn % 2],
-            practitioner=DR_FINN,
-            role="clinician",
-        ),
         Who(
             name="registrar in an application",
             kind="staff",
@@ -137,4 +161,37 @@ def callers(chance: random.Random, population: Population, number: int) -> list[
             purpose=chance.choice(("HOPERAT", "TREAT", "HPAYMT", "HRESCH")),
             scopes=(some, (everything,))[turn % 2],
         ),
+        _partner(chance, granted[0], number),
+        Who(
+            name="clinician",
+            kind="practitioner",
+            purpose="TREAT",
+            scopes=((everything,), some)[turn % 2],
+            practitioner=DR_FINN,
+            role="clinician",
+        ),
     ]
+
+
+def _partner(chance: random.Random, granted: Grant, number: int) -> Who:
+    scopes = (
+        (Reaching("system", "*", "rs"),),
+        (
+            Reaching("system", "Patient", "rs"),
+            Reaching("system", "Observation", "rs", "category", VITAL),
+            Reaching("system", "Binary", "r"),
+            Reaching("system", "DocumentReference", "s"),
+        ),
+    )
+    is_named = chance.random() < 0.7
+    return Who(
+        name="partner",
+        kind="partner",
+        purpose=chance.choice(("TREAT", "TREAT", "COC")),
+        scopes=scopes[number % 4 == 3],
+        practitioner=DR_CHO if is_named else None,
+        role="clinician" if is_named else None,
+        requester=LAKEVIEW,
+        grant=granted,
+        actions=chance.choice((ACTIONS, ACTIONS, granted.actions)),
+    )

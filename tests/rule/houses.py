@@ -1,252 +1,213 @@
-"""Riverside twice on one chain: with what is denied, and as if that had never been.
+"""Riverside again and again on one chain: with what is denied, and as if that had never been.
 
-Both houses are whole gateways with vaults of their own. They read the same ledger, and their clocks
-stand at the same second whenever something is stored; nothing runs in them beside the requests.
+Every house is a whole gateway with a vault of its own. All read the same ledger, their clocks stand
+at the same second whenever something is stored, and the ids they give are drawn alike; nothing runs
+in them beside the requests.
 """
 
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 
-import httpx2
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
-from careledger.apps.consent.commands import DenyConsent
-from careledger.apps.governance.commands import RegisterKey
-from careledger.apps.identity.commands import (
-    EnrolAccount,
-    PatientHolder,
-    PractitionerHolder,
-    RegisterAccountKey,
-)
+from careledger.exchange import plan
+from careledger.exchange.errors import AccessRefused
 from careledger.exchange.exchange import Exchange
 from careledger.exchange.organisation import Organisation, claims
-from careledger.exchange.wire import seal, sealing_key_of
 from careledger.gateway.app import gateway_app
-from careledger.gateway.auth_caller import Caller, Identity
+from careledger.gateway.auth_caller import Caller, Identity, Partner
 from careledger.gateway.auth_files import staff_in
 from careledger.gateway.auth_memory import Shelf
 from careledger.gateway.auth_scopes import grant, grant_in_app, parse_scopes
 from careledger.gateway.auth_settings import SignInSettings
 from careledger.gateway.auth_tokens import Tokens
 from careledger.ledger.errors import Unavailable
-from careledger.ledger.possession import new_key, thumbprint
-from careledger.ledger.record import AccountId, Digest, digest, encode
-from careledger.ledger.state import View
-from careledger.mechanisms.deadline import day_of
-from careledger.mechanisms.delivery import SignedTerms, TermsPackage, sign_package
-from careledger.mechanisms.messages import TERMS
+from careledger.ledger.possession import thumbprint
+from careledger.ledger.record import AccountId, Digest, SignerId
+from careledger.mechanisms.request import AccessRequest, sign_request
 from careledger.vault.files import VaultFiles, open_vault
 from careledger.vault.keystore import FileKeyStore
 from careledger.vault.sealing import new_sealing_key
-from tests.exchange import world as base
-from tests.exchange.world import DR_FINN, NOW, RIVERSIDE, key, sealing
+from tests.exchange.world import DR_FINN, LAKEVIEW, RIVERSIDE, key, sealing
 from tests.gateway.world import client_key
-from tests.rule.oracle import Denial, Who
-from tests.rule.population import Event, Population
+from tests.rule.ground import Ground, Said
+from tests.rule.oracle import Who
+from tests.rule.population import DIRECTORY, NOBODYS, Event, Population
 
 BASE = "http://riverside.test"
 STEP_S = 60
 """Between two steps of a population, in seconds."""
 
-STAFF = '[[staff]]\nsubject = "desk"\nname = "Kim at the desk"\nrole = "registrar"\n'
+
+class Refused(Exception):
+    """The caller does not get as far as a token."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class House:
-    """One gateway of Riverside's."""
+    """One gateway of Riverside's, as one caller meets it."""
 
+    ground: Ground
     exchange: Exchange
-    client: httpx2.AsyncClient
+    app: ASGIApp
     header: dict[str, str] = field(default_factory=dict)
+    ids: random.Random = field(default_factory=lambda: random.Random(0))
 
+    @contextmanager
+    def alike(self) -> Iterator[None]:
+        """Ids that are given meanwhile are those that another house gives as its next."""
+        names = vars(plan)
+        names["uuid"] = _Ids(self.ids)
+        try:
+            yield
+        finally:
+            names["uuid"] = uuid
 
-class Ground:
-    """One chain, on which house after house is built, each with patients of its own."""
+    async def met_by(self, who: Who, said: Said) -> "House":
+        """The same house, with a token of `who`.
 
-    def __init__(self, world: base.World, folder: Path) -> None:
-        self.world, self.folder = world, folder
-        self.behind = 0
-        """How many seconds the houses' clocks are behind the ledger's."""
-        self._number = 0
-        self.accounts: dict[str, AccountId] = {}
-        self.staff = folder / "staff.toml"
-        self.staff.write_text(STAFF)
+        Raises:
+            Refused: another member's request is refused.
+        """
+        session = await self._session(who, said) if who.kind == "partner" else None
+        caller = caller_of(self.ground, who, session)
+        token = Tokens(Shelf(self.exchange.sign_ins)).issue(caller, self.ground.clock())
+        sign_in = SignInSettings(staff=staff_in(self.ground.staff))
+        app = gateway_app(self.exchange, BASE, sign_in=sign_in)  # it knows the tokens of before
+        return replace(self, app=app, header={"authorization": f"Bearer {token}"})
 
-    def clock(self) -> int:
-        return self.world.clock() - self.behind
-
-    async def people(self) -> None:
-        """Dr Finn and Riverside's own software have keys to sign in with."""
-        await self.world.submit(
-            RIVERSIDE,
-            "identity",
-            EnrolAccount(
-                account=DR_FINN,
-                holder=PractitionerHolder(name="Dr Finn", roles=("clinician",)),
-                ial=2,
-                aal=2,
-                key=new_key(key(DR_FINN), "transaction", DR_FINN, self.world.id),
-            ),
+    async def _session(self, who: Who, said: Said) -> bytes:
+        """What Lakeview signs, for each house anew: a request is answered once."""
+        assert who.grant is not None
+        signed = AccessRequest(
+            custodian=RIVERSIDE,
+            account=self.ground.accounts[who.grant.patient],
+            requester=LAKEVIEW,
+            purpose=who.purpose,
+            actions=who.actions,
+            practitioner=who.practitioner,
+            role=who.role,
+            consent_id=said.grants[who.grant],
         )
-        await self.register(DR_FINN)
-        proved = new_key(client_key(RIVERSIDE), "client", RIVERSIDE, self.world.id)
-        await self.world.submit(RIVERSIDE, "governance", RegisterKey(key=proved))
+        what = claims(LAKEVIEW, "request", self.ground.world.id, self.ground.clock())
+        request, partners = sign_request(key(LAKEVIEW), what, signed), self.exchange.partners
+        try:
+            opened = await partners.open(request, partners.verify(request))
+        except AccessRefused as error:
+            raise Refused from error
+        return opened.id
 
-    async def register(self, who: AccountId) -> None:
-        proved = new_key(client_key(who), "client", who, self.world.id)
-        await self.world.submit(who, "identity", RegisterAccountKey(key=proved))
-
-    async def settle(self, patients: Iterable[str]) -> None:
-        """New accounts for the patients of one population."""
-        self._number += 1
-        locals_ = tuple(patients)
-        self.accounts = {
-            local: AccountId("@" + _letters(f"{self._number} {local}")) for local in locals_
-        }
-        commands = [
-            EnrolAccount(
-                account=one,
-                holder=PatientHolder(),
-                ial=2,
-                key=new_key(key(one), "transaction", one, self.world.id),
-            )
-            for one in self.accounts.values()
-        ]
-        await self.world.submit(RIVERSIDE, "identity", *commands)
-
-    async def deny(self, denials: Iterable[Denial]) -> list[bytes]:
-        """Put the denials on the ledger; the sealed letters with the terms that are delivered."""
-        letters = list[bytes]()
-        for number, one in enumerate(denials):
-            who = self.accounts[one.patient]
-            named = digest(f"{who} {number}".encode())
-            package = TermsPackage(
-                consent_id=named[:16],
-                custodian=RIVERSIDE,
-                custodian_account=who,
-                grantee=RIVERSIDE,
-                grantee_account=None,
-                terms=None if one.terms is None else encode(one.terms),
-                salt=None if one.terms is None else named,
-            )
-            command = DenyConsent(
-                consent_id=named[:16],
-                custodian=RIVERSIDE,
-                grantee=RIVERSIDE,
-                valid_from=day_of(NOW),
-                terms=package.commitment(),
-                role=one.role,
-                purposes=one.purposes,
-            )
-            await self.world.submit(who, "consent", command)
-            if one.terms is not None and one.delivered:
-                letters.append(self._sealed(who, package))
-        return letters
-
-    def _sealed(self, who: AccountId, package: TermsPackage) -> bytes:
-        said = claims(who, "terms", self.world.id, self.world.clock())
-        signed = SignedTerms(package=package, signatures=(sign_package(key(who), said, package),))
-        with self.world.view() as committed:
-            public = sealing_key_of(View(committed), RIVERSIDE)
-        return seal(public, self.world.id, TERMS, RIVERSIDE, encode(signed))
-
-    # --- houses ----------------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def house(self, who: Who, letters: Iterable[bytes]) -> AsyncIterator[House]:
-        """An empty house that knows one caller."""
-        self._number += 1
-        folder = self.folder / f"house {self._number}"
-        folder.mkdir()
-        keystore = FileKeyStore.create(folder / "organisation.keys")
-        async with AsyncExitStack() as stack:
-            vault = stack.enter_context(open_vault(VaultFiles.under(folder), keystore, RIVERSIDE))
-            organisation = Organisation(
-                member=RIVERSIDE,
-                chain=self.world.id,
-                key=key(RIVERSIDE),
-                sealing=(new_sealing_key(sealing(RIVERSIDE))[0],),
-                keystore=keystore,
-                vault=vault,
-                committed=self.world.chain.store,
-                ledger=self.world.engine,
-                clock=self.clock,
-            )
-            exchange = Exchange(organisation, folder, _nowhere)
-            stack.push_async_callback(exchange.close)
-            token = Tokens(Shelf(exchange.sign_ins)).issue(self.caller(who), self.clock())
-            app = gateway_app(exchange, BASE, sign_in=SignInSettings(staff=staff_in(self.staff)))
-            client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=BASE)
-            await stack.enter_async_context(client)
-            for letter in letters:
-                await exchange.mailbox.receive(letter)
-            yield House(exchange, client, {"authorization": f"Bearer {token}"})
+    # --- what is in it ---------------------------------------------------------------------------
 
     async def move_in(
         self,
-        house: House,
         population: Population,
         keeps: Callable[[str], bool],
         lives: Callable[[str], bool],
+        shown: Callable[[Event], Event],
     ) -> None:
         """Store what `keeps` says, version by version, of the patients who live there."""
-        vault = house.exchange.organisation.vault
+        vault, ground = self.exchange.organisation.vault, self.ground
         here = [local for local in population.patients if lives(local)]
         for local in here:
-            vault.register(local, self.accounts[local])
+            vault.register(local, ground.accounts[local])
         steps = sorted({event.step for event in population.events})
         for step in steps:
-            self.behind = STEP_S * (len(steps) + 1 - step)
+            ground.behind = STEP_S * (len(steps) + 1 - step)
             some = [one for one in population.events if one.step == step and keeps(one.name)]
-            try:
-                for outcome in await house.exchange.ingestion.bundle(_batch(some)) if some else []:
-                    assert outcome.error is None, outcome
+            apart = [one for one in some if one.type in DIRECTORY or one.name in NOBODYS]
+            try:  # what is nobody's would be the patient's, were there one with it
+                await self._put(map(shown, apart))
+                await self._put(shown(one) for one in some if one not in apart)
             finally:
-                self.behind = 0
+                ground.behind = 0
         for source, into in population.merged.items():
             if source in here and into in here:
                 child, parent = vault.patient(source), vault.patient(into)
                 assert child is not None
                 assert parent is not None
-                vault.merge(child, parent, self.clock())
+                vault.merge(child, parent, ground.clock())
 
-    def caller(self, who: Who) -> Caller:
-        """The caller as a token has it; its scopes are cut as a sign-in cuts them."""
-        signer = {"practitioner": DR_FINN}.get(who.kind, RIVERSIDE)
-        if who.own is not None:
-            signer = self.accounts[who.own]
-        words = " ".join(map(str, who.scopes))
-        scopes = (
-            grant_in_app(parse_scopes(words), "staff")
-            if who.kind == "staff"
-            else grant(words, who.kind)
-        )
-        assert len(scopes.granted) == len(who.scopes), (words, str(scopes))
-        public = client_key(signer)
-        known = None if who.kind == "staff" else thumbprint(public.algorithm, public.public.public)
-        identity = Identity(
-            signer=signer,
-            kind=who.kind,
-            key_id=None if known is None else Digest(known),
-            practitioner=None if who.practitioner is None else AccountId(who.practitioner),
-            role=who.role,
-            subject="desk" if who.kind == "staff" else None,
-        )
-        return Caller(
-            identity=identity,
-            purpose=who.purpose,
-            scopes=scopes,
-            patient=who.patient or who.own,
-            keeps_records=who.kind == "member",
-        )
+    async def _put(self, events: Iterable[Event]) -> None:
+        some = list(events)
+        for outcome in await self.exchange.ingestion.bundle(_batch(some)) if some else []:
+            assert outcome.error is None, outcome
 
 
-def _letters(text: str) -> str:
-    drawn = random.Random(text)
-    return "".join(drawn.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(26))
+class _Ids:
+    """Stands for the module `uuid` where ids are given."""
+
+    UUID = uuid.UUID
+
+    def __init__(self, drawn: random.Random) -> None:
+        self._drawn = drawn
+
+    def uuid4(self) -> uuid.UUID:
+        return uuid.UUID(int=self._drawn.getrandbits(128), version=4)
+
+
+@asynccontextmanager
+async def house(ground: Ground, letters: Iterable[bytes]) -> AsyncIterator[House]:
+    """An empty house that has the patients' letters."""
+    folder = ground.folder / f"house {ground.next()}"
+    folder.mkdir()
+    keystore = FileKeyStore.create(folder / "organisation.keys")
+    async with AsyncExitStack() as stack:
+        vault = stack.enter_context(open_vault(VaultFiles.under(folder), keystore, RIVERSIDE))
+        organisation = Organisation(
+            member=RIVERSIDE,
+            chain=ground.world.id,
+            key=key(RIVERSIDE),
+            sealing=(new_sealing_key(sealing(RIVERSIDE))[0],),
+            keystore=keystore,
+            vault=vault,
+            committed=ground.world.chain.store,
+            ledger=ground.world.engine,
+            clock=ground.clock,
+        )
+        exchange = Exchange(organisation, folder, _nowhere)
+        stack.push_async_callback(exchange.close)
+        for letter in letters:
+            await exchange.mailbox.receive(letter)
+        yield House(ground, exchange, Starlette())
+
+
+def caller_of(ground: Ground, who: Who, session: bytes | None) -> Caller:
+    """The caller as a token has it; its scopes are cut as a sign-in cuts them."""
+    signers: dict[str, SignerId] = {"practitioner": DR_FINN, "partner": LAKEVIEW}
+    signer = signers.get(who.kind, RIVERSIDE)
+    if who.own is not None:
+        signer = ground.accounts[who.own]
+    words = " ".join(map(str, who.scopes))
+    scopes = (
+        grant_in_app(parse_scopes(words), "staff")
+        if who.kind == "staff"
+        else grant(words, who.kind)
+    )
+    assert len(scopes.granted) == len(who.scopes), (words, str(scopes))
+    public = client_key(signer)
+    known = None if who.kind == "staff" else thumbprint(public.algorithm, public.public.public)
+    identity = Identity(
+        signer=signer,
+        kind=who.kind,
+        key_id=None if known is None else Digest(known),
+        practitioner=None if who.practitioner is None else AccountId(who.practitioner),
+        role=who.role,
+        subject="desk" if who.kind == "staff" else None,
+    )
+    return Caller(
+        identity=identity,
+        purpose=who.purpose,
+        scopes=scopes,
+        patient=who.patient or who.own,
+        partner=None if session is None else Partner(organisation=LAKEVIEW, session=session),
+        keeps_records=who.kind == "member",
+    )
 
 
 def _batch(events: Iterable[Event]) -> bytes:
@@ -266,15 +227,3 @@ def _batch(events: Iterable[Event]) -> bytes:
 
 async def _nowhere(url: str, message: bytes) -> bytes:
     raise Unavailable(url)
-
-
-@asynccontextmanager
-async def ground(folder: Path) -> AsyncIterator[Ground]:
-    """A chain with Riverside's people on it."""
-    made: list[base.World] = []
-    clock = lambda: made[0].clock() if made else NOW
-    async with base.chain(folder / "chain", clock) as (engine, tip):
-        made.append(base.World(folder, engine, tip))
-        here = Ground(made[0], folder)
-        await here.people()
-        yield here

@@ -35,8 +35,8 @@ CLINICAL = (
     "MedicationRequest",
     "Encounter",
     "DiagnosticReport",
-    "DocumentReference",
     "Binary",
+    "DocumentReference",
     "Provenance",
     "AllergyIntolerance",
     "Coverage",
@@ -73,12 +73,32 @@ class Population:
     patients: tuple[str, ...]
     merged: dict[str, str] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    _by_name: dict[str, list[Event]] | None = None
 
     def names(self) -> list[str]:
         return list(dict.fromkeys(event.name for event in self.events))
 
     def versions(self, name: str) -> list[Event]:
-        return [event for event in self.events if event.name == name]
+        return self._versions()[name]
+
+    def newest(self, name: str) -> Event:
+        """The newest version that is no deletion."""
+        return next(one for one in reversed(self.versions(name)) if one.resource is not None)
+
+    def is_one_person(self, one: str | None, other: str | None) -> bool:
+        return one is not None and other is not None and self._root(one) == self._root(other)
+
+    def _root(self, local: str) -> str:
+        while local in self.merged:
+            local = self.merged[local]
+        return local
+
+    def _versions(self) -> dict[str, list[Event]]:
+        if self._by_name is None:
+            self._by_name = {}
+            for event in self.events:
+                self._by_name.setdefault(event.name, []).append(event)
+        return self._by_name
 
 
 def concept(system: str, code: str) -> Json:
@@ -262,7 +282,9 @@ class Drawing:
             "subject": refer(f"Patient/{local}"),
             "date": f"{self._when()}T00:00:00Z",
             "author": [self._who()],
-            "content": [{"attachment": {"contentType": "text/plain", "url": "Binary/none0"}}],
+            "content": [
+                {"attachment": {"contentType": "text/plain", "url": self.some(local, "Binary")}}
+            ],
             "relatesTo": [
                 {"code": "appends", "target": refer(self.some(local, "DocumentReference"))}
             ],

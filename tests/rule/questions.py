@@ -2,10 +2,13 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from careledger.mechanisms.terms import Action
 from tests.exchange.world import NOW
 from tests.rule.oracle import Who
 from tests.rule.population import (
@@ -41,13 +44,28 @@ def get(path: str, **headers: str) -> Question:
 
 
 def moment(second: int) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 SINCE = moment(NOW - 150)
 """Some versions of each population are older, some newer."""
+
+
+_EXPORT = re.compile(r"/\$(everything|summary)")
+_READ = re.compile(r"/fhir/[A-Za-z]+/(?!_)[^/?$]+(/_history.*|/\$validate.*)?(\?.*)?")
+_SEVERAL = re.compile(r"\$(export|import)|bulk/")
+
+
+def action_of(question: Question) -> Action | None:
+    """What is done by a request; None for one that does several things."""
+    path = question.path.partition("?")[0]
+    if _SEVERAL.search(path) or (path == "/fhir" and question.method == "POST"):
+        return None
+    if question.method not in {"GET", "HEAD"} and not path.endswith("/_search"):
+        return None
+    if _EXPORT.search(path):
+        return "export"
+    return "read" if _READ.fullmatch(path) else "search"
 
 
 # --- single resources ----------------------------------------------------------------------------
@@ -152,6 +170,9 @@ def everywhere() -> Iterator[Question]:
         yield get(f"/fhir/{type_}/_history?_since={SINCE}&_count=2")
         yield get(f"/fhir/{type_}?_security={'|'.join(LABELS[0])},{'|'.join(LABELS[2])}")
         yield get(f"/fhir/{type_}?identifier={LAB}|1", prefer="handling=lenient")
+        yield get(f"/fhir/{type_}?_include=*&_count=100")
+        yield get(f"/fhir/{type_}?_include=*&_include:iterate=*&_count=3&_sort=-_id")
+        yield get(f"/fhir/{type_}?_revinclude=*&_revinclude:iterate=*&_count=4")
     for code in CODES:
         yield get(f"/fhir/Observation?code={LOINC}|{code}")
         yield get(f"/fhir/Observation?code:not={code}&_summary=count")
@@ -265,10 +286,56 @@ def changes(chance: random.Random, population: Population) -> Iterator[Question]
     chance.shuffle(names)
     for name in [*names, "Observation/none0"]:
         yield from _against(name, chance.choice(population.patients))
+        yield from _about(name)
+    for name in names:
+        yield from _anew(name, population.newest(name).resource or {})
     for number, local in enumerate((*population.patients, "none0")):
         yield _json("POST", "/fhir/Observation", resource(local, language=f"en-X{number}"))
         refers = resource(local, hasMember=[{"reference": f"Patient/{local}"}])
         yield _transaction(refers)
+        for text in (f"identifier={LAB}|{number}", f"patient={local}&code={CODES[0]}"):
+            made = resource(local, language=f"en-Y{number}")
+            yield _json("POST", "/fhir/Observation", made, **{"if-none-exist": text})
+            yield _json("PUT", f"/fhir/Observation?{text}", made)
+            yield Question("DELETE", f"/fhir/Observation?{text}")
+    for name in DIRECTORY:
+        yield _json("POST", f"/fhir/{name}", {"resourceType": name})
+
+
+def _anew(name: str, body: dict[str, Any]) -> Iterator[Question]:
+    """Changes that succeed where the resource may be seen."""
+    type_, _, id_ = name.partition("/")
+    url, found = f"/fhir/{name}", f"/fhir/{type_}?_id={id_}"
+    whole = {"resourceType": type_, "id": id_} | body | {"language": "en-Z"}
+    change = json.dumps([{"op": "add", "path": "/language", "value": "en-P"}]).encode()
+    yield _json("PUT", url, whole)
+    yield _json("PUT", url, whole, **{"if-match": 'W/"1"'})
+    yield _json("PUT", url, whole, prefer="return=representation")
+    yield _json("PUT", found, whole)
+    yield Question("PATCH", url, {"content-type": PATCH}, change)
+    yield Question("PATCH", found, {"content-type": PATCH, "if-match": 'W/"2"'}, change)
+    yield Question("DELETE", url)
+    yield Question("DELETE", found)
+    put = {"resource": whole, "request": {"method": "PUT", "url": name}}
+    yield bundle("transaction", [put, {"request": {"method": "GET", "url": name}}])
+    yield bundle("batch", [put, {"request": {"method": "DELETE", "url": f"{type_}?_id={id_}"}}])
+    lines = json.dumps(whole).encode()
+    yield Question("POST", "/fhir/$import", {"content-type": "application/fhir+ndjson"}, lines)
+
+
+def _about(name: str) -> Iterator[Question]:
+    """What is whose its target is, without saying whose."""
+    type_, _, _ = name.partition("/")
+    agent = [{"who": {"reference": "Practitioner/finn"}}]
+    told = {"target": [{"reference": name}], "recorded": "2026-01-01T00:00:00Z", "agent": agent}
+    yield _json("POST", "/fhir/Provenance", {"resourceType": "Provenance"} | told)
+    content = {
+        "contentType": "text/plain",
+        "data": "b3Blbg==",
+        "securityContext": told["target"][0],
+    }
+    if type_ != "Patient":
+        yield _json("POST", "/fhir/Binary", {"resourceType": "Binary"} | content)
 
 
 def _against(name: str, local: str) -> Iterator[Question]:

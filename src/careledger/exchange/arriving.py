@@ -28,7 +28,7 @@ def arrival_of(
             raise NotThere("a resource that is there")
         patient = None if owner.patient == DIRECTORY else owner.patient
         return Arrival(patient, one.entry.type, id_, b"", None, one.if_version)
-    facts = _facts(vault, resource)
+    facts = _facts(vault, resource, found)
     whose = _patient(vault, facts, resource.leads_to, only, found)
     return Arrival(whose, one.entry.type, id_, resource.data, facts, one.if_version)
 
@@ -71,11 +71,11 @@ def _is_nobodys(vault: Vault, name: str, found: Finding) -> bool:
     return owner is not None and owner.patient == DIRECTORY
 
 
-def _facts(vault: Vault, resource: Checked) -> Facts:
+def _facts(vault: Vault, resource: Checked, found: Finding) -> Facts:
     """Its facts, with what is known here of the medication and of the targets it refers to."""
     facts = resource.facts
     if not facts.patients and resource.targets:
-        facts = belonging(facts, (_whose(vault, name) for name in resource.targets))
+        facts = belonging(facts, (_whose(vault, name, found) for name in resource.targets))
     if resource.medication is None:
         return facts
     _, _, id_ = resource.medication.partition("/")
@@ -83,10 +83,12 @@ def _facts(vault: Vault, resource: Checked) -> Facts:
     return facts if opened is None else about(facts, opened.facts)
 
 
-def _whose(vault: Vault, name: str) -> tuple[str, ...]:
-    """The patient in whose record `Type/id` is."""
+def _whose(vault: Vault, name: str, found: Finding) -> tuple[str, ...]:
+    """The patient in whose record `Type/id` is; nobody's, if the writer may not know of it."""
     type_, _, id_ = name.partition("/")
     owner = vault.owner(type_, id_)
     if owner is None or owner.patient == DIRECTORY:
+        return ()
+    if not found.keeps_records and not found.may_refer_to(type_, id_):
         return ()
     return (vault.local_of(owner.patient),)

@@ -6,6 +6,7 @@ those of the set that is indexed.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Literal
 
 import msgspec
@@ -102,7 +103,7 @@ def _resource(served: Served, type_: str) -> dict[str, object]:
         "type": type_,
         "interaction": [{"code": code} for code in served.interactions],
         **_RESOURCE,
-        "searchInclude": [f"{type_}:{one.code}" for one in _leading(parameters.values())],
+        "searchInclude": [f"{type_}:{one.code}" for one in _leading(served.indexed, type_)],
         "searchRevInclude": _referring(served, type_),
         "searchParam": [_parameter(one) for one in parameters.values()],
         "operation": _operations(
@@ -118,8 +119,11 @@ def _parameter(one: Parameter) -> dict[str, str]:
     return {"name": one.code, "definition": one.url, "type": one.kind}
 
 
-def _leading(parameters: Iterable[Parameter]) -> list[Parameter]:
-    return [one for one in parameters if one.kind == "reference" and one.targets]
+@cache
+def _leading(indexed: IndexSet, type_: str) -> tuple[Parameter, ...]:
+    """The reference parameters of a type that lead somewhere."""
+    found = indexed.parameters(type_).values()
+    return tuple(one for one in found if one.kind == "reference" and one.targets)
 
 
 def _referring(served: Served, type_: str) -> list[str]:
@@ -127,7 +131,7 @@ def _referring(served: Served, type_: str) -> list[str]:
     return [
         f"{source}:{one.code}"
         for source in served.types
-        for one in _leading(served.indexed.parameters(source).values())
+        for one in _leading(served.indexed, source)
         if type_ in one.targets or (source == "Provenance" and one.targets == (ANY,))
     ]
 

@@ -8,7 +8,7 @@ by reference. Each part of a search is evaluated once.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Final
 
 from careledger.fhir.errors import BadParameterValue, Issue
@@ -78,6 +78,7 @@ def run(
     matches = [node for _, node in best[:count]]
     following = order.position(matches[-1]) if len(best) > count else None
     companions, issues = included(search, matches, graph) if search.includes else ([], ())
+    companions.sort(key=attrgetter("type", "id"))  # the graph's own order says nothing
     total = None if search.total == "none" else counted.total
     return Page(matches, companions, total, following, (*search.issues, *issues))
 
