@@ -11,7 +11,7 @@ from careledger.apps.records.queries import stream
 from careledger.exchange.asker import Asker
 from careledger.exchange.exchange import Exchange
 from careledger.exchange.ingest import Ingestion
-from careledger.exchange.journal import _command, _entries
+from careledger.exchange.journal import Journal, _command, _entries
 from careledger.exchange.outcome import NobodysRecord, Outcome
 from careledger.exchange.plan import Conflict, NotThere
 from careledger.fhir.bundle import Entry
@@ -286,6 +286,28 @@ async def _restart(world: World) -> None:
     await exchange.start()
     await exchange.ingestion.settled()
     assert exchange.organisation.vault.unbatched() == []
+
+
+def test_reads_of_an_earlier_run_are_anchored_with_those_of_this_one(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        before = world.riverside.journal
+        for task in world.riverside._tasks:
+            task.cancel()
+        search(world.riverside, OWN, ANA_MRN, MEDICATIONS)
+        journal = Journal(world.riverside.organisation, before._cabinet)
+        assert journal.waiting == 1
+        world.riverside.journal = journal
+        search(world.riverside, OWN, ANA_MRN, MEDICATIONS)
+        reads = dict(_entries(journal._cabinet.undone()))
+        assert len(reads) == 2
+        assert await journal.flush() == 2
+        with world.view() as committed:
+            anchored = stream(View(committed), RIVERSIDE, "local")
+        assert (anchored.batches, anchored.items) == (1, 2)
+        assert journal.waiting == 0
+        assert not journal._recent
+
+    tell(tmp_path, story)
 
 
 def test_reads_that_were_planned_before_a_crash_are_anchored_once(tmp_path: Path) -> None:

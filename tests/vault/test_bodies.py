@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from careledger.fhir.canonical import canonical
@@ -63,13 +64,13 @@ def test_its_proof_needs_the_bytes(vault: Vault) -> None:
     vault.batch_committed(batch, pending)
     opened = vault.open(own(ANA), "Observation", "x", at=NOW)
     assert opened is not None
-    proof = vault.opening(replace(opened, data=DATA))
+    proof = vault.opening(msgspec.structs.replace(opened, data=DATA))
     assert proof is not None
     assert proof[0] == batch
     with pytest.raises(Tampered):
         vault.opening(opened)
     with pytest.raises(Tampered):
-        vault.opening(replace(opened, data=NEWER))
+        vault.opening(msgspec.structs.replace(opened, data=NEWER))
 
 
 def test_bytes_move_in_and_out_without_a_new_version(vault: Vault, ana: PatientRef) -> None:

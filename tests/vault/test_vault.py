@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from careledger.fhir.index import Facts
@@ -16,11 +16,13 @@ from careledger.vault.errors import (
     NoOwner,
     NotMergeable,
     NotRegistered,
+    Tampered,
     VersionConflict,
     WrongFacts,
     WrongOwner,
 )
 from careledger.vault.objects import PatientRef
+from careledger.vault.rows import Step
 from careledger.vault.vault import Vault
 
 from . import world
@@ -87,6 +89,62 @@ def test_every_version_comes_back(
             assert (newest.data if newest else None) == (versions[-1] if versions else None)
         found = vault.search(own(ANA), anything, NOW)
         assert {entry.id for entry in found} == {id_ for id_, _ in resources}
+
+
+LABS_ONLY = terms.Provision(effect="permit", codes=(f"{world.LOINC}|4548-4",))
+
+
+@settings(max_examples=25)  # a vault and a write each
+@given(
+    puts=st.lists(
+        st.tuples(st.sampled_from("wxyz"), st.sampled_from(("4548-4", "7917-8"))), max_size=24
+    ),
+    wanted=st.lists(
+        st.tuples(st.just("Observation"), st.sampled_from("vwxyz"), st.integers(-1, 6)), max_size=30
+    ),
+)
+def test_opening_many_gives_what_opening_each_gives(
+    tmp_path_factory: pytest.TempPathFactory,
+    puts: list[tuple[str, str]],
+    wanted: list[tuple[str, str, int]],
+) -> None:
+    with world.vault(tmp_path_factory.mktemp("vault")) as vault:
+        ana, ben = vault.register(ANA_MRN, ANA), vault.register(BEN_MRN, BEN)
+        arrivals = [
+            arrival(ben if id_ == "w" else ana, observation(id_, code, value=str(number)))
+            for number, (id_, code) in enumerate(puts)
+        ]
+        vault.put(arrivals, NOW)
+        for permit in (own(ANA), own(BEN), world.granted(ANA, LABS_ONLY)):
+            each = [vault.open(permit, *one, at=NOW) for one in wanted]
+            assert vault.open_each(permit, wanted, at=NOW) == each
+
+
+def test_a_version_that_was_taken_away_is_missed_among_many(vault: Vault, ana: PatientRef) -> None:
+    ids = [f"o{number}" for number in range(250)]
+    vault.put([arrival(ana, observation(id_)) for id_ in ids], NOW)
+    wanted = [("Observation", id_, 1) for id_ in ids]
+    found = vault.open_each(own(ANA), wanted, at=NOW)
+    assert [one.id for one in found if one is not None] == ids
+    vault._data.write([Step("DELETE FROM objects WHERE seq = ?", [(137,)])])
+    with pytest.raises(Tampered):
+        vault.open_each(own(ANA), wanted, at=NOW)
+
+
+def test_a_search_may_name_a_type(vault: Vault, ana: PatientRef) -> None:
+    vault.put([arrival(ana, observation("a1c")), arrival(None, world.practitioner("cho"))], NOW)
+    assert vault.search(own(ANA), anything, NOW, "Observation") == vault.search(
+        own(ANA), anything, NOW
+    )
+    assert vault.search(own(ANA), anything, NOW, "Condition") == []
+    assert [one.id for one in vault.search_directory(anything, "Practitioner")] == ["cho"]
+    assert vault.search_directory(anything, "Organization") == []
+
+
+def test_what_logs_may_show_of_a_resource_says_nothing_of_it(vault: Vault, ana: PatientRef) -> None:
+    vault.put([arrival(ana, observation("a1c"))], NOW)
+    opened = vault.open(own(ANA), "Observation", "a1c", at=NOW)
+    assert repr(opened) == "Opened('Observation', version=1, seq=0)"
 
 
 def test_a_permit_for_one_patient_opens_nothing_of_another(

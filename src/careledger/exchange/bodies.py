@@ -1,8 +1,10 @@
 """Where the bytes of resources come from once it is decided that they may be released."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec.structs import replace
 
 from careledger.fhir.search.graph import Node
 from careledger.ledger.errors import Unavailable

@@ -44,6 +44,9 @@ KeyNumber = NewType("KeyNumber", int)
 
 _BLINDING: Final = KeyNumber(0)
 _CACHED_KEYS: Final = 10_000
+_AT_ONCE: Final = 500
+"""So many things are found by number in one statement."""
+
 _DOMAIN: Final = "careledger cabinet v1"
 
 
@@ -96,33 +99,51 @@ class Cabinet:
             self._rows.write([self._insert_key(number, secrets.token_bytes(KEY_BYTES))])
             return number
 
-    def put(self, things: Sequence[Thing], *, fresh: bool = False) -> None:
+    def put(self, things: Sequence[Thing], *, fresh: bool = False) -> list[BlindName]:
         """Keep `things`; one of the same name is replaced. Durable on return, all or none.
 
-        `fresh`: no other can have their names, which are random.
+        `fresh`: no other can have their names, which are random. Their blind names come back, in
+        their order.
         """
         rows = [self._row(thing) for thing in things]
         insert = "INSERT INTO things (name, owner, about, done, key, sealed) VALUES (?,?,?,?,?,?)"
         delete = Step("DELETE FROM things WHERE name = ?", [row[:1] for row in rows])
         with self._lock:
             self._rows.write([Step(insert, rows)] if fresh else [delete, Step(insert, rows)])
+        return [row[0] for row in rows]
 
     def get(self, name: str) -> Kept | None:
         """What is kept under `name`."""
-        found = list(self._find("name = ?", self._blind("name", name)))
+        found = list(self._find("name", self._blind("name", name)))
         return found[0] if found else None
 
     def by_owner(self, owner: str) -> list[Kept]:
         """What belongs to `owner`, oldest first."""
-        return list(self._find("owner = ?", self._blind("owner", owner)))
+        return list(self._find("owner", self._blind("owner", owner)))
 
     def by_about(self, about: str) -> list[Kept]:
         """What is about `about`, oldest first."""
-        return list(self._find("about = ?", self._blind("about", about)))
+        return list(self._find("about", self._blind("about", about)))
 
     def undone(self) -> list[Kept]:
         """What something remains to be done with, oldest first."""
-        return list(self._find("done = ?", 0))
+        return list(self._find("done", 0))
+
+    def waiting(self) -> list[tuple[int, BlindName]]:
+        """Number and blind name of what something remains to be done with; none is opened."""
+        with self._lock:
+            found = self._rows.read(
+                "SELECT number, name FROM things WHERE done = 0 ORDER BY number"
+            )
+        return [(number, BlindName(name)) for number, name in found]
+
+    def open(self, numbers: Sequence[int]) -> list[Kept]:
+        """What is kept under these numbers, oldest first."""
+        return [
+            one
+            for start in range(0, len(numbers), _AT_ONCE)
+            for one in self._find("number", *numbers[start : start + _AT_ONCE])
+        ]
 
     def finish(self, numbers: Sequence[int]) -> None:
         """Nothing remains to be done with these; durable on return."""
@@ -159,7 +180,7 @@ class Cabinet:
         """Let go of the file."""
         self._rows.close()
 
-    def _row(self, thing: Thing) -> tuple[bytes | int, ...]:
+    def _row(self, thing: Thing) -> tuple[BlindName, BlindName, BlindName, int, int, bytes]:
         name = self._blind("name", thing.name)
         return (
             name,
@@ -170,10 +191,14 @@ class Cabinet:
             seal(self._key(thing.key), thing.content, self._binding_of(name)),
         )
 
-    def _find(self, where: str, value: bytes | int) -> Iterator[Kept]:
-        statement = f"SELECT number, name, done, key, sealed FROM things WHERE {where}"  # noqa: S608 - our own four conditions
+    def _find(self, column: str, *values: bytes | int) -> Iterator[Kept]:
+        marks = ",".join("?" * len(values))
+        statement = (
+            "SELECT number, name, done, key, sealed FROM things "  # noqa: S608 - our own columns
+            f"WHERE {column} IN ({marks}) ORDER BY number"
+        )
         with self._lock:
-            found = self._rows.read(f"{statement} ORDER BY number", [value])
+            found = self._rows.read(statement, values)
         for number, name, done, key, sealed in found:
             opened = unseal(
                 self._key(KeyNumber(key)), sealed, self._binding_of(name), "a sealed thing"

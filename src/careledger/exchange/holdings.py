@@ -4,7 +4,8 @@ A record is what one patient account stands for. What belongs to nobody is one t
 which everybody may see, and the organisation's own resources.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from typing import Final, cast
@@ -106,14 +107,27 @@ class Holdings:
         """Like `of_type`, of what belongs to no patient."""
         return self._nodes(OPEN_DIRECTORY, type_, test)
 
-    def open(self, node: Node) -> Opened | None:
-        """The resource behind a node that came out of here."""
-        holding = self._known.get(PatientRef(node.owner))
+    def open_each(self, nodes: Sequence[Node]) -> list[Opened | None]:
+        """The resources behind nodes that came out of here, in their order."""
+        found: list[Opened | None] = [None] * len(nodes)
+        whose = defaultdict[bytes, list[int]](list)
+        for place, node in enumerate(nodes):
+            whose[node.owner].append(place)
+        for owner, places in whose.items():
+            some = [nodes[place] for place in places]
+            for place, opened in zip(places, self._open_of(owner, some), strict=True):
+                found[place] = opened
+        return found
+
+    def _open_of(self, owner: bytes, nodes: Sequence[Node]) -> list[Opened | None]:
+        """Those of one owner."""
+        holding = self._known.get(PatientRef(owner))
         if holding is None or len(holding.permits) != 1:
-            return self.unseal(node.type, node.id, node.version)
+            return [self.unseal(one.type, one.id, one.version) for one in nodes]
         first, at = holding.permits[0], self._at  # the vault asks it about the newest version too
-        opened = self._vault.open(first, node.type, node.id, node.version, at=at)
-        return opened if opened is not None and self._shows(opened.facts) else None
+        versions = [(one.type, one.id, one.version) for one in nodes]
+        opened = self._vault.open_each(first, versions, at=at)
+        return [one if one is not None and self._shows(one.facts) else None for one in opened]
 
     def unseal(self, type_: str, id_: str, version: int | None = None) -> Opened | None:
         """A version, or the newest; None if it, or the newest, may not be seen."""
@@ -195,13 +209,10 @@ class Holdings:
         # An entry has all that a test looks at: a node for each of them would cost more than that.
         asked = cast("Predicate", test)
 
-        def matches(entry: Entry) -> bool:
-            return (type_ is None or entry.type == type_) and asked(entry)
-
         if holding is OPEN_DIRECTORY:
-            found = self._vault.search_directory(matches)
+            found = self._vault.search_directory(asked, type_)
         else:
-            found = self._vault.search(holding.permits[0], matches, self._at)
+            found = self._vault.search(holding.permits[0], asked, self._at, type_)
             if self._vault.is_joined(holding.owner.patient):
                 found = [one for one in found if self._is_in(holding, one.type, one.id)]
         return [_node(holding, one) for one in found if self._may_see(holding, one.facts)]

@@ -10,8 +10,8 @@ import asyncio
 import hmac
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ from careledger.apps.records.refusals import NoSuchSession, SessionOver
 from careledger.exchange.cabinet import Cabinet, Kept, Thing
 from careledger.exchange.errors import CommandRefused
 from careledger.exchange.organisation import Organisation
+from careledger.exchange.together import Together
 from careledger.ledger.commitment import Batch, RecordName
 from careledger.ledger.record import (
     AccountName,
@@ -36,6 +37,9 @@ from careledger.ledger.record import (
 from careledger.ledger.state import View
 from careledger.mechanisms.policy import Role
 from careledger.mechanisms.purpose import Purpose
+from careledger.vault.objects import BlindName
+
+T = TypeVar("T")
 
 FLUSH_S: Final = 2.0
 """How long a read waits at most before it is anchored."""
@@ -44,6 +48,9 @@ FLUSH_READS: Final = 256
 """So many reads are anchored at once without waiting."""
 
 LOCAL: Final = "local"
+
+_REMEMBERED: Final = 10_000
+"""So many reads are remembered until they are anchored; of more, the cabinet is read again."""
 
 _TOO_LATE: Final = {SessionOver.code, NoSuchSession.code}
 
@@ -91,20 +98,44 @@ class Journal:
         """Keep reads in `cabinet`, this run's under a key of their own."""
         self._organisation, self._cabinet = organisation, cabinet
         self._key, self._flushing = cabinet.new_key(), asyncio.Lock()
-        self.waiting = len(cabinet.undone())
+        self._recent: dict[BlindName, Entry] = {}
+        self._together = Together(self._write)
+        self.waiting = len(cabinet.waiting())
         """About how many reads are not anchored yet."""
 
+    async def answering(self, question: Callable[[], T]) -> T:
+        """Ask it, and return once what it noted is kept: in one write with what others ask now.
+
+        The question is asked here and now, in the thread of the loop. Release nothing of the
+        answer before this returns.
+
+        Raises:
+            Unavailable: it could not be kept.
+        """
+        return await self._together.ask(question)
+
     def note(self, read: Read, stream: str = LOCAL) -> bytes:
-        """Keep `read`; the salt of its commitment. Release nothing before this returns."""
+        """Keep `read`; the salt of its commitment. Release nothing before this returns.
+
+        Inside `answering`, not before that returns.
+        """
         salt = secrets.token_bytes(32)
         self._keep([Entry(stream=stream, salt=salt, read=read)])
         return salt
 
     def note_all(self, reads: Iterable[Read]) -> None:
-        """Keep reads by the organisation's own people, all in one write; any thread may call."""
+        """Keep reads by the organisation's own people, all in one write; any thread may call.
+
+        Release nothing before this returns; inside `answering`, not before that returns.
+        """
         self._keep([Entry(stream=LOCAL, salt=secrets.token_bytes(32), read=one) for one in reads])
 
     def _keep(self, entries: Sequence[Entry]) -> None:
+        if entries and not self._together.takes(entries):
+            self._write(entries)
+
+    def _write(self, entries: Sequence[Entry]) -> None:
+        """Durable on return, as far as the cabinet's are."""
         things = [
             Thing(
                 name=f"read {entry.salt.hex()}",
@@ -116,9 +147,10 @@ class Journal:
             )
             for entry in entries
         ]
-        if things:
-            self._cabinet.put(things, fresh=True)
-            self.waiting += len(things)
+        names = self._cabinet.put(things, fresh=True)
+        if len(self._recent) < _REMEMBERED:
+            self._recent.update(zip(names, entries, strict=True))
+        self.waiting += len(things)
 
     def reads_of(self, account: str) -> list[Read]:
         """Every read of a patient's records that was made here, oldest first."""
@@ -131,8 +163,8 @@ class Journal:
             Unavailable: the ledger does not answer; what waits goes on waiting.
         """
         async with self._flushing:
-            undone = self._cabinet.undone()
-            reads, plans = dict(_entries(undone)), _plans(undone)
+            waiting = self._cabinet.waiting()
+            reads, plans = self._waiting(waiting)
             for plan in plans:
                 await self._carry_out(plan, reads)
             planned = {number for plan in plans for number in plan.reads}
@@ -142,8 +174,19 @@ class Journal:
                     streams[entry.stream].append(number)
             for name, numbers in streams.items():
                 await self._carry_out(self._plan(name, numbers), reads)
-            self.waiting = len(self._cabinet.undone())
+            for _, known in waiting:
+                self._recent.pop(known, None)
+            self.waiting = len(self._cabinet.waiting())
             return len(reads)
+
+    def _waiting(
+        self, waiting: Sequence[tuple[int, BlindName]]
+    ) -> tuple[dict[int, Entry], list[Plan]]:
+        """Reads by their numbers, in order, and plans; what this run wrote is still in memory."""
+        reads = {number: self._recent.get(name) for number, name in waiting}
+        kept = self._cabinet.open([number for number, one in reads.items() if one is None])
+        reads.update(_entries(kept))
+        return {number: one for number, one in reads.items() if one is not None}, _plans(kept)
 
     def _plan(self, name: str, numbers: Sequence[int]) -> Plan:
         with self._organisation.committed.snapshot() as committed:

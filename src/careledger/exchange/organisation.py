@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Protocol, TypeVar
 
+import msgspec
+
 from careledger.apps import discover
 from careledger.apps.records import APPLICATION as RECORDS
 from careledger.consensus.intake import Ordered
@@ -55,8 +57,7 @@ class Ledger(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """Committed state and the time to decide by: the later of block time and our own clock."""
 
     view: View

@@ -7,8 +7,7 @@ from typing import Literal
 import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """One resource of a search result."""
 
     full_url: str

@@ -143,7 +143,7 @@ class _Everything:
             before = int.from_bytes(asked.after) if asked.after else -1
             left = [node for node in wanted if node.seq > before]
             reach.expect(left[: asked.count])
-            opened = [reach.open(node) for node in left[: asked.count]]
+            opened = reach.open_each(left[: asked.count])
             matches = [one for one in opened if one is not None and not one.deleted]
             last = left[asked.count - 1].seq if len(left) > asked.count else None
             included = _included(reach, matches, asked)

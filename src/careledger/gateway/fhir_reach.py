@@ -43,7 +43,7 @@ async def run(services: GatewayServices, question: Callable[[], T], *, is_wide: 
     if services.exchange.upstream is not None and not is_wide:
         return await asyncio.to_thread(question)
     if not is_wide:
-        return question()
+        return await services.exchange.journal.answering(question)
     async with services.scans:
         return await asyncio.to_thread(question)
 

@@ -4,7 +4,7 @@ Consent is decided again for every page. Matches, totals, includes and chains ar
 what the caller may see, so nothing that is withheld shows as a gap (FHIR R4 3.1.1).
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 from urllib.parse import urlencode
 
@@ -180,6 +180,5 @@ def _is_wide(search: Search, local: str | None) -> bool:
     return local is None and search.patients is None and not is_directory
 
 
-def _opened(reach: Reach, nodes: Iterable[Node]) -> list[Opened]:
-    found = (reach.open(node) for node in nodes)
-    return [one for one in found if one is not None and not one.deleted]
+def _opened(reach: Reach, nodes: Sequence[Node]) -> list[Opened]:
+    return [one for one in reach.open_each(nodes) if one is not None and not one.deleted]

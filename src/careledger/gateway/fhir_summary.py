@@ -183,7 +183,7 @@ def _opened(reach: Reach, nodes: Sequence[Node]) -> list[Opened]:
         Unavailable: who keeps some of it does not answer; part of a summary would mislead.
     """
     reach.expect(nodes)
-    found = [reach.open(one) for one in nodes]
+    found = list(reach.open_each(nodes))
     if reach.unanswered:
         raise Unavailable("what another server keeps is missing: ask again")
     return [one for one in found if one is not None and not one.deleted]

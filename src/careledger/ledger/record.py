@@ -104,6 +104,8 @@ def encode(value: object) -> bytes:
     Maps are put in order here, because cbor2's canonical form does it at four times the cost; the
     two are the same for records. COSE header maps, which mix integers and text: `cose`.
     """
+    if type(value) is tuple and _PLAIN.issuperset(map(type, value)):
+        return cbor2.dumps(value)  # the bindings of sealed things, which are many: half the cost
     return cbor2.dumps(_in_order(msgspec.to_builtins(value, builtin_types=(bytes,))))
 
 
@@ -120,6 +122,8 @@ def _in_order(value: object) -> object:
 
 
 _CONTAINERS = (dict, list, tuple)
+_PLAIN = frozenset((str, bytes, int))
+"""Types that are encoded as they are; what derives from them is not among them."""
 
 
 @lru_cache(maxsize=1 << 12)  # a record type has few sets of keys

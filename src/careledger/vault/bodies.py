@@ -5,7 +5,9 @@ change the bytes out there unnoticed, and bringing them back makes no new versio
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from careledger.fhir.index import Facts
 from careledger.ledger.commitment import commit
@@ -139,7 +141,7 @@ class Bodies:
     def held(self, ref: PatientRef) -> list[Body]:
         """See `Vault.bodies_to_send`."""
         patient, found = self._patients.patient(ref), list[Body]()
-        for entry in self._indexes.open(patient, until=0).entries.values():
+        for entry in self._indexes.open(patient, until=0).of_type(None):
             if entry.deleted or entry.elsewhere:
                 continue
             name = resource_name(self._patients.index_key, entry.type, entry.id)

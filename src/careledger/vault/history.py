@@ -68,10 +68,10 @@ class Historian:
         until = FOREVER if permit is None else permit.expires
         index = self._opener.index(patient, until=until)
         if type_ is not None and id_ is not None:
-            one = index.entries.get((type_, id_))
+            one = index.get(type_, id_)
             entries = [] if one is None else [one]
         else:
-            entries = [e for e in index.entries.values() if type_ is None or e.type == type_]
+            entries = list(index.of_type(type_))
         key = self._patients.index_key
         named = {
             index.name((entry.type, entry.id), key): entry

@@ -7,6 +7,7 @@ is opened for as long as a permit is live and then dropped from memory.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -34,6 +35,7 @@ class _Unread(msgspec.Struct, frozen=True, array_like=True):
     id: str
 
 
+_NONE: Final[dict[str, Entry]] = {}
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _ENTRIES: Final = msgspec.msgpack.Decoder(list[Entry])
 _PACKED: Final = msgspec.msgpack.Decoder(list[msgspec.Raw])
@@ -44,18 +46,33 @@ _UNREAD: Final = msgspec.msgpack.Decoder(_Unread)
 class OpenIndex:
     """One patient's index in memory."""
 
-    entries: dict[ResourceKey, Entry]
+    types: dict[str, dict[str, Entry]]
+    """Entries by type and id: a search looks at one type, and most of a record is of others."""
     weight: int
     """About how many bytes of memory it takes."""
     until: Instant
     names: dict[ResourceKey, BlindName] = field(default_factory=dict)
     """Blind names as far as they were asked for."""
 
+    def get(self, type_: str, id_: str) -> Entry | None:
+        """The newest version of one resource, a deletion too."""
+        some = self.types.get(type_)
+        return None if some is None else some.get(id_)
+
+    def of_type(self, type_: str | None) -> Iterable[Entry]:
+        """Those of a type, or all of them: type by type, in the order of their coming."""
+        if type_ is not None:
+            return self.types.get(type_, _NONE).values()
+        return chain.from_iterable(some.values() for some in self.types.values())
+
     def add(self, entries: Iterable[Entry], size: int) -> None:
         """Take in newer entries, which are `size` bytes when encoded."""
-        before = len(self.entries)
-        self.entries.update(((entry.type, entry.id), entry) for entry in entries)
-        self.weight += size + ENTRY_BYTES * (len(self.entries) - before)
+        fresh = 0
+        for entry in entries:
+            some = self.types.setdefault(entry.type, {})
+            fresh += entry.id not in some
+            some[entry.id] = entry
+        self.weight += size + ENTRY_BYTES * fresh
 
     def name(self, key: ResourceKey, index_key: bytes) -> BlindName:
         """The blind name of a resource."""
@@ -149,7 +166,7 @@ class Indexes:
                 index.add(_ENTRIES.decode(plain), len(plain))
         except msgspec.MsgspecError as error:
             raise CorruptStore("a segment of an index") from error
-        versions = sum(entry.version for entry in index.entries.values())
+        versions = sum(entry.version for entry in index.of_type(None))
         ((stored,),) = self._rows.read(
             "SELECT count(*) FROM objects WHERE patient = ?", [patient.ref]
         )

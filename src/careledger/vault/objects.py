@@ -6,9 +6,10 @@ and the salt together, so the commitment on the ledger says nothing from then on
 
 import hmac
 import secrets
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import NewType
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -38,8 +39,7 @@ DATA_KEY = "careledger vault data key v1"
 INDEX_KEY = "careledger vault index key v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a sealed object belongs; it opens nowhere else."""
 
     custodian: MemberId
@@ -53,8 +53,7 @@ class Place:
         return encode((OBJECT, self.custodian, self.patient, self.name, self.version))
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """What is sealed. Empty data that is not elsewhere is a deletion: no resource is empty."""
 
     salt: bytes
@@ -65,6 +64,10 @@ class Content:
     """The resource, byte for byte as received; empty if it is elsewhere."""
     elsewhere: bool = False
     """Whether its bytes are committed to here and kept outside the vault."""
+
+    def __repr__(self) -> str:
+        """Nothing of what it says: this is what logs and errors show."""
+        return f"Content(stored={self.stored}, of {len(self.data)} bytes)"
 
     @property
     def deleted(self) -> bool:
@@ -132,7 +135,14 @@ def blind(index_key: bytes, *parts: str) -> BlindName:
     text = "\0".join(parts)
     if text.count("\0") >= len(parts):
         raise ValueError(parts[0])
-    return BlindName(hmac.digest(index_key, text.encode(), "sha256")[:16])
+    keyed = _keyed(index_key).copy()
+    keyed.update(text.encode())
+    return BlindName(keyed.digest()[:16])
+
+
+@lru_cache(maxsize=16)  # a vault has one, each cabinet another; keying costs as much as hashing
+def _keyed(index_key: bytes) -> hmac.HMAC:
+    return hmac.new(index_key, digestmod="sha256")
 
 
 def resource_name(index_key: bytes, type_: str, id_: str) -> BlindName:

@@ -4,9 +4,11 @@ Two things are checked besides the permit. The index says which versions there m
 was taken away is noticed; and every sealed object names its patient, resource and version.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
+
+import msgspec
 
 from careledger.fhir import index as fhir
 from careledger.fhir.attached import BINARY
@@ -21,6 +23,7 @@ from careledger.vault.index import Entry, Predicate, consent_facts, decode_facts
 from careledger.vault.indexes import Indexes, OpenIndex
 from careledger.vault.objects import (
     DIRECTORY,
+    BlindName,
     PatientRef,
     Place,
     open_object,
@@ -31,9 +34,14 @@ from careledger.vault.rows import Rows
 
 FOREVER: Final = 2**53
 
+Version = tuple[str, str, int]
+"""Type, id and number of one version."""
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+_AT_ONCE: Final = 100
+"""So many versions are read in one statement."""
+
+
+class Opened(msgspec.Struct, frozen=True):
     """A version of a resource in the clear. `account` is the one it was committed under."""
 
     type: str
@@ -42,16 +50,20 @@ class Opened:
     account: AccountId
     """"" in the directory."""
     stored: Instant
-    facts: fhir.Facts = field(repr=False)
-    data: bytes = field(repr=False)
+    facts: fhir.Facts
+    data: bytes
     """Byte for byte as received; empty where this version is a deletion, or its bytes elsewhere."""
-    salt: bytes = field(repr=False)
+    salt: bytes
     seq: int
     """The number of its commitment in this vault."""
     elsewhere: bool = False
     """Whether its bytes are kept outside the vault: whoever has them may `replace` them in here."""
     changed: bool = False
     """Whether those bytes were found to differ from what had been committed to, just now."""
+
+    def __repr__(self) -> str:
+        """What it is, and nothing of what it says: this is what logs and errors show."""
+        return f"Opened({self.type!r}, version={self.version}, seq={self.seq})"
 
     @property
     def deleted(self) -> bool:
@@ -84,47 +96,75 @@ class Opener:
     ) -> Opened | None:
         """See `Vault.open`."""
         for patient in self.family(permit, at):
-            entry = self.index(patient, until=permit.expires).entries.get((type_, id_))
+            entry = self.index(patient, until=permit.expires).get(type_, id_)
             if entry is not None:
                 return self._open(permit, patient, entry, version)
         return None
+
+    def open_each(
+        self, permit: Permit, wanted: Sequence[Version], at: Instant
+    ) -> list[Opened | None]:
+        """See `Vault.open_each`."""
+        found, left = dict[Version, Opened](), set(wanted)
+        for patient in self.family(permit, at):
+            index, newest = self.index(patient, until=permit.expires), dict[Version, Entry]()
+            for one in left:
+                entry = index.get(one[0], one[1])
+                if entry is not None:
+                    newest[one] = entry
+            left.difference_update(newest)
+            allowed = {
+                one: entry
+                for one, entry in newest.items()
+                if 1 <= one[2] <= entry.version and covers(permit, entry.facts)
+            }
+            for one, opened in self._unseal_each(patient, allowed):
+                if opened.facts == allowed[one].facts or covers(permit, opened.facts):
+                    found[one] = opened
+        return [found.get(one) for one in wanted]
 
     def entry(self, permit: Permit | None, type_: str, id_: str, at: Instant) -> Entry | None:
         """See `Vault.entry`."""
         until = FOREVER if permit is None else permit.expires
         for patient in self.family(permit, at):
-            entry = self.index(patient, until=until).entries.get((type_, id_))
+            entry = self.index(patient, until=until).get(type_, id_)
             if entry is not None:
                 return entry if covers(permit, entry.facts) else None
         return None
 
-    def search(self, permit: Permit | None, matches: Predicate, at: Instant) -> list[Entry]:
+    def search(
+        self,
+        permit: Permit | None,
+        matches: Predicate,
+        at: Instant,
+        type_: str | None = None,
+    ) -> list[Entry]:
         """See `Vault.search`."""
         until = FOREVER if permit is None else permit.expires
         return [
             entry
             for patient in self.family(permit, at)
-            for entry in self._matching(patient, matches, until)
+            for entry in self._matching(patient, type_, matches, until)
             if covers(permit, entry.facts)
         ]
 
     def open_directory(self, type_: str, id_: str, version: int | None) -> Opened | None:
         """See `Vault.open_directory`."""
         directory = self._patients.patient(DIRECTORY)
-        entry = self.index(directory, until=FOREVER).entries.get((type_, id_))
+        entry = self.index(directory, until=FOREVER).get(type_, id_)
         return None if entry is None else self._open(None, directory, entry, version)
 
     def attachments(self, ref: PatientRef, at: Instant) -> dict[str, list[fhir.Facts]]:
         """See `Vault.attachments`."""
-        entries = self.index(self._patients.patient(ref), until=at + 1).entries
+        index = self.index(self._patients.patient(ref), until=at + 1)
         found = dict[str, list[fhir.Facts]]()
-        for entry in entries.values():
+        for entry in index.of_type(None):
             for name in entry.facts.attached:
                 if entry.type != BINARY:
                     found.setdefault(name, []).append(entry.facts)
                     continue
                 type_, _, id_ = name.partition("/")
-                context = entries.get((type_, id_))
+                context = index.get(type_, id_)
                 if context is not None:
                     found.setdefault(f"{BINARY}/{entry.id}", []).append(context.facts)
         return found
@@ -135,7 +175,8 @@ class Opener:
         """See `Vault.locate`."""
         owner = self._patients.patient(DIRECTORY if ref is None else ref)
         until = FOREVER if ref is None else at + 1
-        return [(one.type, one.id, one.version) for one in self._matching(owner, matches, until)]
+        found = self._matching(owner, None, matches, until)
+        return [(one.type, one.id, one.version) for one in found]
 
     def opening(self, opened: Opened) -> tuple[CommittedBatch, Opening] | None:
         """See `Vault.opening`.
@@ -164,8 +205,10 @@ class Opener:
         """The patient's index, in memory until `until`."""
         return self._indexes.open(patient, until=until)
 
-    def _matching(self, patient: Patient, matches: Predicate, until: Instant) -> Iterator[Entry]:
-        for entry in self.index(patient, until=until).entries.values():
+    def _matching(
+        self, patient: Patient, type_: str | None, matches: Predicate, until: Instant
+    ) -> Iterator[Entry]:
+        for entry in self.index(patient, until=until).of_type(type_):
             if not entry.deleted and matches(entry):
                 yield entry
 
@@ -184,26 +227,51 @@ class Opener:
         Raises:
             Tampered: it is missing, or not what was put.
         """
-        name = resource_name(self._patients.index_key, type_, id_)
-        found = self._rows.read(
-            "SELECT seq, sealed FROM objects WHERE name = ? AND version = ?", [name, version]
-        )
-        if not found:
-            raise Tampered("a version is missing")
-        ((seq, sealed),) = found
-        place = Place(self._custodian, patient.ref, name, version)
+        ((_, opened),) = self._unseal_each(patient, [(type_, id_, version)])
+        return opened
+
+    def _unseal_each(
+        self, patient: Patient, wanted: Iterable[Version]
+    ) -> Iterator[tuple[Version, Opened]]:
+        """Versions of one patient's resources, a statement for many of them.
+
+        Raises:
+            Tampered: one is missing, or not what was put.
+        """
+        key, named = self._patients.index_key, defaultdict[int, dict[BlindName, Version]](dict)
+        for one in wanted:
+            named[one[2]][resource_name(key, one[0], one[1])] = one
+        for version, names in named.items():
+            every = list(names)
+            for start in range(0, len(every), _AT_ONCE):
+                some = every[start : start + _AT_ONCE]
+                marks = ",".join("?" * len(some))
+                found = self._rows.read(
+                    "SELECT name, seq, sealed FROM objects "  # noqa: S608 - only question marks
+                    f"WHERE version = ? AND name IN ({marks})",
+                    [version, *some],
+                )
+                if len(found) != len(some):
+                    raise Tampered("a version is missing", expected=len(some), actual=len(found))
+                for name, seq, sealed in found:
+                    one = names[BlindName(bytes(name))]
+                    yield one, self._opened(patient, one, BlindName(bytes(name)), seq, sealed)
+
+    def _opened(
+        self, patient: Patient, what: Version, name: BlindName, seq: int, sealed: bytes
+    ) -> Opened:
+        place = Place(self._custodian, patient.ref, name, what[2])
         try:
             content = open_object(patient.key, place, sealed)
         except Tampered as error:
             raise Spoilt(self._commitments.leaf(seq)) from error
-        facts = decode_facts(content.facts)
         return Opened(
-            type=type_,
-            id=id_,
-            version=version,
+            type=what[0],
+            id=what[1],
+            version=what[2],
             account=patient.account,
             stored=content.stored,
-            facts=facts,
+            facts=decode_facts(content.facts),
             data=content.data,
             salt=content.salt,
             seq=seq,

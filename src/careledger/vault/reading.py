@@ -1,5 +1,6 @@
 """The vault's ways out: each takes a permit, or comes from the directory, and holds the lock."""
 
+from collections.abc import Sequence
 from threading import RLock
 
 from careledger.fhir import index as fhir
@@ -10,7 +11,7 @@ from careledger.vault.commitments import CommittedBatch
 from careledger.vault.history import Historian
 from careledger.vault.index import Entry, Predicate
 from careledger.vault.objects import PatientRef
-from careledger.vault.opening import Opened, Opener
+from careledger.vault.opening import Opened, Opener, Version
 
 
 class Reading:
@@ -33,6 +34,17 @@ class Reading:
         with self._lock:
             return self._opener.open(permit, type_, id_, version, at)
 
+    def open_each(
+        self, permit: Permit, wanted: Sequence[Version], *, at: Instant
+    ) -> list[Opened | None]:
+        """What `open` gives for each of these versions, in their order, read together.
+
+        Raises:
+            Tampered: what is stored is not what was put.
+        """
+        with self._lock:
+            return self._opener.open_each(permit, wanted, at)
+
     def entry(self, permit: Permit, type_: str, id_: str, at: Instant) -> Entry | None:
         """What the index knows of the newest version, a deletion too; no resource is opened.
 
@@ -44,14 +56,18 @@ class Reading:
         with self._lock:
             return self._opener.entry(permit, type_, id_, at)
 
-    def search(self, permit: Permit, matches: Predicate, at: Instant) -> list[Entry]:
-        """The newest versions that match and that the permit covers, without deletions.
+    def search(
+        self, permit: Permit, matches: Predicate, at: Instant, type_: str | None = None
+    ) -> list[Entry]:
+        """The newest versions of a type (None: of any) that match and that the permit covers.
+
+        Deletions are not among them.
 
         Raises:
             Tampered: the index is not what was put.
         """
         with self._lock:
-            return self._opener.search(permit, matches, at)
+            return self._opener.search(permit, matches, at, type_)
 
     def history(
         self,
@@ -88,10 +104,10 @@ class Reading:
         with self._lock:
             return self._opener.entry(None, type_, id_, 0)
 
-    def search_directory(self, matches: Predicate) -> list[Entry]:
+    def search_directory(self, matches: Predicate, type_: str | None = None) -> list[Entry]:
         """The newest versions that match of what belongs to no patient."""
         with self._lock:
-            return self._opener.search(None, matches, 0)
+            return self._opener.search(None, matches, 0, type_)
 
     def attachments(self, patient: PatientRef, at: Instant) -> dict[str, list[fhir.Facts]]:
         """By `Binary/id`, the facts of what has it as its content, deleted or not.

@@ -1,7 +1,7 @@
 """Going through everything sealed: to rebuild an index, or to find what was altered."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -72,7 +72,7 @@ class Reindexer:
             if extract is not None:
                 facts = _extracted(content, facts, before, extract)
             if facts != version.facts:
-                fresh = replace(content, facts=encode_facts(facts))
+                fresh = msgspec.structs.replace(content, facts=encode_facts(facts))
                 resealed.append((seal_object(patient.key, place, fresh), version.seq))
             newest[place.name] = Entry(
                 facts.type,

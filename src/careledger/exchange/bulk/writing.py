@@ -140,8 +140,7 @@ class Writer:
             Unavailable: who keeps some of it does not answer.
         """
         reach.expect(nodes)
-        for node in nodes:
-            opened = reach.open(node)
+        for opened in reach.open_each(nodes):
             if opened is not None and not opened.deleted:
                 self._line(local, opened)
         if reach.unanswered:

@@ -5,7 +5,8 @@ since. Then the index follows, and whoever asked looks and decides anew, by what
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from careledger.exchange.bodies import Brought, Name
 from careledger.exchange.organisation import Organisation

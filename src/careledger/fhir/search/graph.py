@@ -5,15 +5,15 @@ pages can depend on a resource that is not in the view.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from careledger.fhir.index import Facts
 from careledger.fhir.search.values import Values, decode_values
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """The newest version of one resource that may be seen."""
 
     type: str
@@ -23,9 +23,13 @@ class Node:
     """UTC second at which this version was stored: `meta.lastUpdated`."""
     seq: int
     """Its number in the order of storing; never shown to a client in the clear."""
-    facts: Facts = field(repr=False)
-    owner: bytes = field(repr=False, default=b"")
+    facts: Facts
+    owner: bytes = b""
     """Whose it is, opaquely; the same for resources of one patient, and of the directory."""
+
+    def __repr__(self) -> str:
+        """What it is, and nothing of what is known of it: this is what logs and errors show."""
+        return f"Node({self.type!r}, {self.id!r}, version={self.version})"
 
     @property
     def values(self) -> Values:
