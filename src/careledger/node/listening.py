@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from careledger.ledger.errors import LedgerError
 from careledger.node.doors import Tls
+from careledger.node.impatient import Impatient
 
 GRACE_S = 30
 """How long whoever is being answered may take once the process stops."""
@@ -122,6 +123,7 @@ def _config(app: Starlette, host: str, port: int, tls: Tls | None = None) -> uvi
         log_level="warning",
         access_log=False,
         lifespan="off",
+        http=Impatient,
         timeout_graceful_shutdown=GRACE_S,
     )
     if tls is not None:
