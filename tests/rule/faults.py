@@ -189,7 +189,11 @@ def _get_gives_all(original: Any) -> Any:
 
 
 def _open_gives_all(original: Any) -> Any:
-    return lambda self, node: original(self, node) or peek(self._vault, node.type, node.id)
+    def open_each(self: Any, nodes: Any) -> Iterator[Any]:
+        for node, opened in zip(nodes, original(self, nodes), strict=True):
+            yield opened or peek(self._vault, node.type, node.id)
+
+    return open_each
 
 
 def _include_gives_all(original: Any) -> Any:
@@ -487,17 +491,17 @@ FAULTS: tuple[Fault, ...] = tuple(
         (
             "_include brings what is withheld",
             ("careledger.fhir.search.include:_forward", _include_gives_all),
-            (f"{REACH}.open", _open_gives_all),
+            (f"{REACH}.open_each", _open_gives_all),
         ),
         (
             "_include goes beyond the token's scopes",
             ("careledger.fhir.search.include:_forward", _include_beyond_scopes),
-            (f"{REACH}.open", _open_gives_all),
+            (f"{REACH}.open_each", _open_gives_all),
         ),
         (
             "_revinclude brings what is withheld",
             ("careledger.fhir.search.include:_backward", _revinclude_gives_all),
-            (f"{REACH}.open", _open_gives_all),
+            (f"{REACH}.open_each", _open_gives_all),
         ),
         (
             "an include is cut short where something is withheld",

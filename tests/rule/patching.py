@@ -61,7 +61,7 @@ def peek(vault: Vault, type_: str, id_: str, version: int | None = None) -> Open
         return None
     opener = vault._opener
     patient = opener._patients.patient(owner.patient)
-    entry = opener.index(patient, until=2**53).entries.get((type_, id_))
+    entry = opener.index(patient, until=2**53).get(type_, id_)
     wanted = entry.version if entry is not None and version is None else version
     if entry is None or wanted is None or not 1 <= wanted <= entry.version:
         return None
