@@ -38,12 +38,15 @@ def done(*arguments: object, typed: str | None = None) -> str:
 
 
 def start(*arguments: object) -> "subprocess.Popen[str]":
-    """A command as a process of its own, once it has said its first line."""
+    """A command as a process of its own, once it has said where it answers; logs may come first."""
     command = [sys.executable, "-m", "careledger.cli", *map(str, arguments)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    first = _output(process).readline()
-    assert " at http://" in first, first + _output(process).read()
-    return process
+    said = list[str]()
+    for line in _output(process):
+        said.append(line)
+        if " at http://" in line:
+            return process
+    raise AssertionError("".join(said))
 
 
 def stop(process: "subprocess.Popen[str]") -> str:

@@ -46,6 +46,17 @@ def test_read_watched_and_moved(home: Path, peer: str) -> None:
         stop(gateway)
         file.write_text(in_front)
 
+    assert httpx2.put(f"{peer}/Patient/ht-2", json=patient("ht-2")).is_success
+    assert "New 1" in done("gateway", "sync", "--home", home)
+    gateway = start("gateway", "run", home)
+    try:
+        said = done("gateway", "shred", "ht-2", "--yes", "--home", home)
+        assert "Erase the patient there first" in said
+        assert said.index("Certificate") < said.index("was not asked to erase anything")
+        assert httpx2.delete(f"{peer}/Patient/ht-2").is_success
+    finally:
+        stop(gateway)
+
     said = done("gateway", "move", "--to", "here", "--home", home)
     assert "Moved 2, of which 0 became new versions." in said
     said = done("gateway", "move", "--to", "upstream", "--home", home)

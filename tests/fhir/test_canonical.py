@@ -1,4 +1,4 @@
-"""Canonical JSON without `meta`: whatever says the same has the same bytes."""
+"""Canonical JSON, of `meta` only the labels: whatever says the same has the same bytes."""
 
 import json
 from typing import Any
@@ -48,6 +48,29 @@ def test_canonical_bytes_are_their_own_canonical_form(resource: dict[str, Any]) 
 def test_meta_is_left_out_at_the_top_alone() -> None:
     data = b'{"resourceType":"X","meta":{"versionId":"1"},"contained":[{"meta":{"a":1}}]}'
     assert canonical(data) == b'{"contained":[{"meta":{"a":1}}],"resourceType":"X"}'
+
+
+def test_labels_are_kept_by_system_and_code_in_one_order() -> None:
+    one = {"system": "urn:b", "code": "R", "display": "restricted"}
+    other = {"system": "urn:a", "code": "V", "version": "2"}
+    bare = {"code": "PSY"}
+    expected = (
+        b'{"id":"x","meta":{"security":[{"code":"PSY"},{"code":"V","system":"urn:a"},'
+        b'{"code":"R","system":"urn:b"}]}}'
+    )
+    for labels in (
+        [one, other, bare],
+        [bare, other, one, one],
+        [other, bare, one, {"display": "?"}],
+    ):
+        meta = {"versionId": "7", "tag": [{"code": "t"}], "security": labels}
+        assert canonical(json.dumps({"meta": meta, "id": "x"}).encode()) == expected
+    assert canonical(expected) == expected
+
+
+@pytest.mark.parametrize("meta", ["[]", "1", '{"security":{}}', '{"security":[1,{"code":2}]}'])
+def test_what_is_no_label_is_left_out(meta: str) -> None:
+    assert canonical(f'{{"id":"x","meta":{meta}}}'.encode()) == b'{"id":"x"}'
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,30 @@ def test_another_organisation_gets_what_the_ledger_committed_to(tmp_path: Path, 
     play(tmp_path, peer, story)
 
 
+def test_labels_go_along_with_what_the_ledger_committed_to(tmp_path: Path, peer: str) -> None:
+    async def story(here: World, direct: httpx2.AsyncClient) -> None:
+        await here.grant()
+        service = await here.service()
+        label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+        meta = {"security": [label | {"display": "restricted"}], "tag": [{"code": "ours"}]}
+        put = await here.at_riverside.put(
+            "/fhir/Observation/o1", json=observation("o1") | {"meta": meta}, headers=service
+        )
+        assert put.status_code == 200, put.text
+        await here.riverside.ingestion.settled()
+        url = f"/fhir/remote/{RIVERSIDE}/Patient/lv-2210/Observation"
+        answer = await here.at_lakeview.get(url, headers=await here.dr_cho())
+        assert answer.status_code == 200, answer.text
+        (match,) = [one for one in answer.json()["entry"] if one["search"]["mode"] == "match"]
+        assert match["resource"]["meta"]["security"] == [label]
+        assert "tag" not in match["resource"]["meta"]
+        desk = await here.token(RIVERSIDE, RIVERSIDE, "system/Patient.d")
+        erased = await here.at_riverside.post(f"/desk/patients/{ANA_MRN}/shred", headers=desk)
+        assert (erased.status_code, erased.json()["elsewhere"]) == (200, True)
+
+    play(tmp_path, peer, story)
+
+
 def test_a_question_to_many_goes_on_without_our_own_server(tmp_path: Path, peer: str) -> None:
     async def story(here: World, direct: httpx2.AsyncClient) -> None:
         finn = await here.dr_finn()

@@ -17,6 +17,15 @@ _HOME = click.option(
 )
 _URL = click.option("--gateway", "url", metavar="URL", help="Another address of the gateway.")
 
+_ERASE_THERE_FIRST = (
+    "This gateway stands in front of another FHIR server, which is not erased from here. "
+    "Erase the patient there first: what is left there is read again, as a new patient's."
+)
+_NOT_ERASED_THERE = (
+    "The FHIR server behind this gateway was not asked to erase anything, nor were its backups: "
+    "that is for whoever runs it. The certificate is of what was kept here."
+)
+
 DESK_PURPOSE = "PATADMIN"
 """HL7: patient administration."""
 
@@ -92,14 +101,21 @@ def claim_code(patient: str, home: Path, url: str | None) -> None:
 def shred(patient: str, home: Path, url: str | None, yes: bool) -> None:  # noqa: FBT001 - click's own
     """Erase PATIENT (your own id) for good: keys, salts, index and terms, beyond any backup.
 
-    The ledger records it first; a legal hold forbids it.
+    The ledger records it first; a legal hold forbids it. In front of another FHIR server, erase
+    the records there first: nothing there is erased from here.
     """
+    from careledger.node.config import load_gateway
+
+    if load_gateway(home).upstream is not None:
+        click.echo(_ERASE_THERE_FIRST)
     if not yes:
         click.confirm(f"Nobody will ever read the records of {patient} again. Erase?", abort=True)
     found = asyncio.run(_post(home, url, f"/desk/patients/{patient}/shred", b""))
     click.echo(f"Erased: account {found['account']}")
     click.echo(f"Transaction {found['transaction']}")
     click.echo(f"Certificate {found['certificate']}")
+    if found["elsewhere"]:
+        click.echo(_NOT_ERASED_THERE)
 
 
 @gateway.command()

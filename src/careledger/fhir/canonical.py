@@ -1,8 +1,9 @@
-"""A resource as canonical JSON (RFC 8785) without `meta`.
+"""A resource as canonical JSON (RFC 8785), of `meta` only its security labels.
 
 That is what a commitment is over when another server keeps the bytes. Such a server may write a
 resource in any order, white space or number format, and stamps `meta` as it likes; none of that
-changes these bytes. Numbers are those of ECMAScript: `1.00` and `1` are one.
+changes these bytes. Numbers are those of ECMAScript: `1.00` and `1` are one. Labels decide who may
+see a resource, so they go where it goes: system and code of each, once, in their own order.
 """
 
 import json
@@ -31,12 +32,29 @@ def canonical(data: bytes) -> bytes:
         )
         if not isinstance(resource, dict):
             raise NotJson("one JSON object")
-        resource.pop(_STAMPED, None)
+        labels = _labels(resource.pop(_STAMPED, None))
+        if labels:
+            resource[_STAMPED] = {"security": labels}
         return rfc8785.dumps(resource)
     except (ValueError, rfc8785.CanonicalizationError) as error:
         if isinstance(error, NotJson):
             raise
         raise NotJson("one JSON object in UTF-8") from None
+
+
+def _labels(meta: object) -> list[dict[str, str]]:
+    """What `meta.security` says; a server may keep it as a set, and add displays and versions."""
+    security = meta.get("security") if isinstance(meta, dict) else None
+    found = set[tuple[str, str]]()
+    for one in security if isinstance(security, list) else ():
+        code, system = (
+            (one.get("code"), one.get("system", "")) if isinstance(one, dict) else ("", "")
+        )
+        if isinstance(code, str) and isinstance(system, str) and code:
+            found.add((system, code))
+    return [
+        {"code": code} | ({"system": system} if system else {}) for system, code in sorted(found)
+    ]
 
 
 def _once(members: list[tuple[str, object]]) -> dict[str, object]:

@@ -127,6 +127,7 @@ class _Desk:
             "account": account,
             "transaction": erased.transaction.hex(),
             "certificate": encode(erased.certificate).hex(),
+            "elsewhere": self._services.exchange.upstream is not None,
         }
         return JSONResponse(body)
 

@@ -61,7 +61,7 @@ class Body:
     facts: Facts
     raw: bytes = field(repr=False)
     committed: bytes = field(repr=False)
-    """What a commitment to it is over: canonical JSON without `meta`."""
+    """What a commitment to it is over: canonical JSON, of `meta` only the labels."""
     leads_to: tuple[str, ...] | None = ()
     """What it refers to here, if it names no patient; None if it may be about a person."""
 
