@@ -192,6 +192,44 @@ def test_what_is_inadmissible_in_a_decided_block_is_left_out_everywhere(tmp_path
         assert first.chain.store.latest.size == 1 + 8 + 1
 
 
+def test_what_was_worked_out_ahead_counts_only_if_it_is_decided(tmp_path: Path) -> None:
+    with network(tmp_path / "a") as first, network(tmp_path / "b") as second:
+        raws = [note(first, number) for number in range(3)]
+        caught = m.Misbehavior(type=1, validator=m.Validator(address=bytes(20)), height=1)
+
+        def proposal(height: int, *txs: bytes, **other: Any) -> m.RequestProcessProposal:
+            time = m.Timestamp(seconds=first.time)
+            return m.RequestProcessProposal(height=height, time=time, txs=txs, **other)
+
+        for height, ahead in enumerate(
+            (
+                proposal(1, *raws[:1]),
+                proposal(2, *raws[1:]),
+                proposal(3),
+                proposal(4, misbehavior=(caught,)),
+            ),
+            start=1,
+        ):
+            first.application.anticipate(ahead)
+            decided = raws[height - 1 : height]
+            assert first.block(*decided) == second.block(*decided)
+            assert first.chain.store.latest == second.chain.store.latest
+        with pytest.raises(InvalidBlock):
+            first.application.anticipate(proposal(4))
+
+        class Counting(Exception):
+            pass
+
+        def prepare(*_: Any) -> Any:
+            raise Counting
+
+        first.application.anticipate(proposal(5, note(first, 9)))
+        first.chain.prepare = prepare  # type: ignore[method-assign, assignment] # a fault
+        assert first.block(note(first, 9)).app_hash == second.block(note(first, 9)).app_hash
+        with pytest.raises(Counting):
+            first.block()
+
+
 def test_honest_proposals_are_accepted_and_fit(tmp_path: Path) -> None:
     with network(tmp_path / "a", TIGHT) as proposer, network(tmp_path / "b", TIGHT) as voter:
         raws = [note(proposer, number) for number in range(20)]

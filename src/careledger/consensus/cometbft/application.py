@@ -11,7 +11,14 @@ from itertools import islice
 
 from careledger.consensus.chain import Chain, Prepared
 from careledger.consensus.cometbft import messages as m
-from careledger.consensus.cometbft.blocks import codes, evidence_of, seconds, voted, within
+from careledger.consensus.cometbft.blocks import (
+    Anticipated,
+    codes,
+    evidence_of,
+    seconds,
+    voted,
+    within,
+)
 from careledger.consensus.cometbft.genesis import check_init, consensus_parameters
 from careledger.consensus.cometbft.pool import Pool, Pooled
 from careledger.consensus.cometbft.snapshot_calls import NoSnapshots, Snapshots
@@ -69,6 +76,7 @@ class Application:
         self.snapshots = snapshots or NoSnapshots()
         self._clock = clock
         self._finalized: Prepared | None = None
+        self._anticipated: Anticipated | None = None
         self.voted = (0, 0)
         """Power of the validators that decided the block before the newest, and of all."""
         self.committed: Prepared | None = None
@@ -234,6 +242,15 @@ class Application:
 
     # --- blocks --------------------------------------------------------------------------------
 
+    def anticipate(self, proposal: m.RequestProcessProposal) -> None:
+        """Work out what a proposal would do, while the others still vote; nothing is decided.
+
+        Whoever runs the application calls this once it has voted yes. If this is what is decided,
+        `finalize_block` has its answer already; if not, it was for nothing.
+        """
+        self._check_height(proposal.height)
+        self._anticipated = Anticipated(proposal, *self._work_out(proposal))
+
     def finalize_block(self, request: m.RequestFinalizeBlock) -> m.ResponseFinalizeBlock:
         """Work out what a decided block does; nothing is durable yet.
 
@@ -244,11 +261,10 @@ class Application:
             InvalidBlock: it does not follow what is durable.
         """
         self._check_height(request.height)
-        time = seconds(request.time)
-        with self.chain.judging(time) as judge:
-            found = self._read_each(request.txs, judge)
-        valid = [one for one in found if isinstance(one, VerifiedTransaction)]
-        prepared = self.chain.prepare(valid, time, evidence_of(request.misbehavior))
+        if self._anticipated is not None and self._anticipated.is_of(request):
+            found, prepared = self._anticipated.found, self._anticipated.prepared
+        else:
+            found, prepared = self._work_out(request)
         if len(prepared.block.transactions) != len(found):
             _log.critical("block %d was decided with what is inadmissible", request.height)
         self._finalized = prepared
@@ -260,6 +276,16 @@ class Application:
             validator_updates=updates,
             app_hash=prepared.header.app_hash,
         )
+
+    def _work_out(
+        self, block: m.RequestProcessProposal | m.RequestFinalizeBlock
+    ) -> tuple[Sequence[VerifiedTransaction | Inadmissible], Prepared]:
+        """What each transaction is, and what the block does."""
+        time = seconds(block.time)
+        with self.chain.judging(time) as judge:
+            found = self._read_each(block.txs, judge)
+        valid = [one for one in found if isinstance(one, VerifiedTransaction)]
+        return found, self.chain.prepare(valid, time, evidence_of(block.misbehavior))
 
     def commit(self, _: m.RequestCommit) -> m.ResponseCommit:
         """Make the block durable.
@@ -275,7 +301,7 @@ class Application:
             self.chain.commit(prepared)
         finally:
             self.chain.settle()
-        self._finalized, self.committed = None, prepared
+        self._finalized, self._anticipated, self.committed = None, None, prepared
         self.pool.settle(prepared.ids, prepared.header.time)
         for alarm in prepared.applied.alarms:
             _log.error("a rule failed unexpectedly at %s", alarm)

@@ -1,10 +1,17 @@
 """What the engine says of a block, in the words of the ledger, and the other way round."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from careledger.consensus.chain import Prepared
-from careledger.consensus.cometbft.messages import CommitInfo, Misbehavior, Timestamp
+from careledger.consensus.cometbft.messages import (
+    CommitInfo,
+    Misbehavior,
+    RequestFinalizeBlock,
+    RequestProcessProposal,
+    Timestamp,
+)
 from careledger.consensus.cometbft.protobuf import varint
 from careledger.ledger.entry import Evidence
 from careledger.ledger.errors import Inadmissible, InvalidBlock
@@ -17,6 +24,25 @@ _KINDS: Final[dict[int, Literal["duplicate-vote", "light-client-attack"]]] = {
     1: "duplicate-vote",
     2: "light-client-attack",
 }
+
+
+@dataclass(frozen=True)
+class Anticipated:
+    """What a proposal does if it is decided."""
+
+    proposal: RequestProcessProposal
+    found: Sequence[VerifiedTransaction | Inadmissible]
+    prepared: Prepared
+
+    def is_of(self, block: RequestFinalizeBlock) -> bool:
+        """Whether that is what was decided, by all that matters to us."""
+        said = self.proposal
+        return (said.height, said.time, said.misbehavior, said.txs) == (
+            block.height,
+            block.time,
+            block.misbehavior,
+            block.txs,
+        )
 
 
 def evidence_of(found: Iterable[Misbehavior]) -> tuple[Evidence, ...]:

@@ -27,7 +27,7 @@ from careledger.consensus.cometbft.snapshot_calls import Snapshots
 from careledger.consensus.intake import Intake, Limits, Ordered
 from careledger.consensus.measures import Load, Measures, Presence
 from careledger.consensus.verification import Workers, restore
-from careledger.ledger.errors import Inadmissible, Unavailable
+from careledger.ledger.errors import Inadmissible, LedgerError, Unavailable
 from careledger.ledger.record import Instant
 from careledger.ledger.transaction import VerifiedTransaction
 
@@ -41,6 +41,8 @@ AHEAD = 4
 """More unchecked transactions than this are checked in the workers before the application asks."""
 
 WORKER_BATCH = 256
+
+_YES = m.ResponseProcessProposal(status=m.Vote.ACCEPT)
 
 _log = logging.getLogger(__name__)
 
@@ -179,7 +181,19 @@ class CometEngine:
         self._disk = None
         if any(isinstance(one, m.RequestCommit) for one in requests):
             await self._settle(self.application.committed)
+        for request, response in zip(requests, responses, strict=True):
+            if isinstance(request, m.RequestProcessProposal) and response == _YES:
+                self._thread.submit(self._anticipate, request)
         return responses
+
+    def _anticipate(self, proposal: m.RequestProcessProposal) -> None:
+        """In the thread, after the vote was given to the engine: the next call will need this."""
+        try:
+            self.application.anticipate(proposal)
+        except LedgerError as error:
+            _log.info(
+                "not worked out ahead: %s", type(error).__name__
+            )  # it comes again, and counts
 
     def _work(
         self,
