@@ -70,7 +70,7 @@ def join(
     for peer, data in _manifests(peers, reasons):
         try:
             manifest = parse_manifest(data, chain)
-            _check_time(manifest, now)
+            check_time(manifest, now)
             check_vouched(manifest, trust, peers)
             with Restoration(ledger, manifest, genesis_file, applications) as restoration:
                 _fetch(restoration, [peer, *(one for one in peers if one is not peer)], progress)
@@ -99,7 +99,7 @@ def _check_empty(ledger: Path) -> None:
         )
 
 
-def _check_time(manifest: Manifest, now: Instant) -> None:
+def check_time(manifest: Manifest, now: Instant) -> None:
     """A block time ahead of everyone's clock would keep this node from following any block."""
     if manifest.header.time > now + SKEW_S:
         raise ProofError(

@@ -29,7 +29,9 @@ class Peer:
     def __init__(self, url: str, client: httpx2.Client | None = None) -> None:
         """The node at `url`."""
         self.url = url.rstrip("/")
-        self._client = client or httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False)
+        self._client = client or httpx2.Client(
+            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False
+        )
         self.log = LogSource(self.url, self._client)
 
     def __enter__(self) -> Self:
