@@ -270,7 +270,10 @@ class Simulation:
         request = m.RequestProcessProposal(
             txs=proposed, height=len(self.blocks) + 1, time=m.Timestamp(seconds=self.time)
         )
-        return bool(node.call(request).status == m.Vote.ACCEPT)
+        accepted = bool(node.call(request).status == m.Vote.ACCEPT)
+        if accepted and self.chance.random() < 0.5:  # some work ahead, and some of that in vain
+            node.application.anticipate(request)
+        return accepted
 
     def _misbehavior(self) -> tuple[m.Misbehavior, ...]:
         if not self.blocks or self.chance.random() > 0.05:

@@ -37,9 +37,9 @@ class Anticipated:
     def is_of(self, block: RequestFinalizeBlock) -> bool:
         """Whether that is what was decided, by all that matters to us."""
         said = self.proposal
-        return (said.height, said.time, said.misbehavior, said.txs) == (
+        return (said.height, seconds(said.time), said.misbehavior, said.txs) == (
             block.height,
-            block.time,
+            seconds(block.time),
             block.misbehavior,
             block.txs,
         )
