@@ -6,7 +6,7 @@ import json
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import pytest
 from careledger.consensus.chain import Chain
 from careledger.consensus.cometbft.engine import STALL_S, CometEngine
 from careledger.consensus.cometbft.genesis import engine_genesis
+from careledger.consensus.cometbft.snapshot_calls import Snapshots
 from careledger.consensus.verification import Workers
 from careledger.ledger.membership import NetworkParameters, consensus_address
 from careledger.ledger.record import Record
@@ -52,12 +53,34 @@ def signed(chain: Chain, command: Record, nonce: int, signer: str = ANA) -> byte
     return sign(chain.id, signer, command, nonce, **window)
 
 
-def write_engine_home(folder: Path, genesis: bytes, mempool: int) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Who a node is among others, and what its engine is told beyond the usual."""
+
+    member: str = RIVERSIDE
+    port: int = 0
+    peers: str = ""
+    more: str = ""
+
+    @property
+    def peer(self) -> str:
+        """How other engines reach this one."""
+        return f"{consensus_address(self.key.public.public).hex()}@127.0.0.1:{self.port}"
+
+    @property
+    def key(self) -> SigningKey:
+        return key(f"node of {self.member}")
+
+
+ALONE = Place()
+
+
+def write_engine_home(folder: Path, genesis: bytes, mempool: int, place: Place = ALONE) -> None:
     def private(one: SigningKey) -> dict[str, str]:
         value = base64.b64encode(one.seed + one.public.public).decode()
         return {"type": "tendermint/PrivKeyEd25519", "value": value}
 
-    votes = voting_key(RIVERSIDE)
+    votes = voting_key(place.member)
     public = votes.public.public
     validator = {
         "address": consensus_address(public).hex().upper(),
@@ -71,7 +94,7 @@ def write_engine_home(folder: Path, genesis: bytes, mempool: int) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "config" / "genesis.json").write_bytes(genesis)
     (folder / "config" / "priv_validator_key.json").write_text(json.dumps(validator))
-    (folder / "config" / "node_key.json").write_text(json.dumps({"priv_key": private(key("node"))}))
+    (folder / "config" / "node_key.json").write_text(json.dumps({"priv_key": private(place.key)}))
     state = folder / "data" / "priv_validator_state.json"
     if not state.exists():
         state.write_text('{"height": "0", "round": 0, "step": 0}')
@@ -82,8 +105,11 @@ log_level = "error"
 laddr = "unix://{folder}/rpc.sock"
 max_request_batch_size = 1000
 [p2p]
-laddr = "tcp://127.0.0.1:0"
+laddr = "tcp://127.0.0.1:{place.port}"
+persistent_peers = "{place.peers}"
 pex = false
+addr_book_strict = false
+allow_duplicate_ip = true
 [mempool]
 size = {mempool}
 [consensus]
@@ -92,6 +118,7 @@ create_empty_blocks = false
 create_empty_blocks_interval = "1s"
 [tx_index]
 indexer = "null"
+{place.more}
 """)
 
 
@@ -141,6 +168,8 @@ async def node(
     stall_s: float = STALL_S,
     engine: type[CometEngine] = CometEngine,
     commit: Commit = lmdb.Transaction.commit,
+    place: Place = ALONE,
+    snapshots: Callable[[Chain], Snapshots] | None = None,
 ) -> AsyncIterator[Node]:
     program()
     home = folder / "engine"
@@ -148,7 +177,7 @@ async def node(
         if genesis is None:
             with chain.store.snapshot() as committed:
                 genesis = engine_genesis(chain.id, chain.genesis, View(committed))
-        write_engine_home(home, genesis, mempool)
+        write_engine_home(home, genesis, mempool, place)
         transport = httpx2.AsyncHTTPTransport(uds=str(home / "rpc.sock"))
         pool = Workers(folder / "chain", chain.id, workers) if workers else None
         async with httpx2.AsyncClient(transport=transport, base_url="http://engine") as rpc:
@@ -159,6 +188,7 @@ async def node(
                 rpc=rpc,
                 workers=pool,
                 stall_s=stall_s,
+                snapshots=snapshots(chain) if snapshots else None,
             )
             await ours.start()
             running = Node(chain, ours, home, rpc)
