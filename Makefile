@@ -103,8 +103,9 @@ $(STAMPS)/engine: tools/engine/install tools/engine/go.mod tools/engine/go.sum r
 
 # --- use ---------------------------------------------------------------------------------------
 
-demo: $(STAMPS)/project ## the story of Ana, Ben and Dr Cho; DATA=folder, DEMO_EXIT=1
-	@exec $(BIN)/careledger demo $(if $(DATA),--data "$(DATA)") $(if $(filter-out 0,$(DEMO_EXIT)),--exit)
+demo: $(STAMPS)/project $(if $(filter cometbft,$(ENGINE)),$(STAMPS)/engine) ## the story of Ana, Ben and Dr Cho; DATA=folder, DEMO_EXIT=1, ENGINE=cometbft
+	@exec $(BIN)/careledger demo $(if $(ENGINE),--engine "$(ENGINE)") $(if $(DATA),--data "$(DATA)") \
+	    $(if $(filter-out 0,$(DEMO_EXIT)),--exit)
 
 test: setup ## every test; TESTS=path for some, JOBS=n processes
 	@exec $(BIN)/python -m pytest -n $(JOBS) $(TESTS)

@@ -18,6 +18,9 @@ INTERRUPTED = 130
 
 _OWN = {
     "init": Target("careledger.cli.init:init", "Found a network on this machine."),
+    "network": Target(
+        "careledger.cli.network:network", "Found a network of several nodes, or join one."
+    ),
     "node": Target("careledger.cli.node:node", "Run the node that orders and proves."),
     "gateway": Target(
         "careledger.cli.gateway:gateway", "Run an organisation's gateway; work at its desk."

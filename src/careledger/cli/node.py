@@ -1,8 +1,12 @@
 """`careledger node`: the process that orders transactions and answers for the ledger."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from careledger.node.config import OrderWith
 
 
 @click.group()
@@ -12,8 +16,17 @@ def node() -> None:
 
 @node.command()
 @click.argument("home", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def run(home: Path) -> None:
-    """Run the node in HOME (the folder with node.toml) until it is told to stop."""
+@click.option(
+    "--engine",
+    type=click.Choice(["solo", "cometbft"]),
+    help="Who orders: this node alone, or the network's validators. Without it, as in node.toml.",
+)
+def run(home: Path, engine: "OrderWith | None") -> None:
+    """Run the node in HOME (the folder with node.toml) until it is told to stop.
+
+    With cometbft it starts that engine beside itself, starts it again whenever it ends, and ends it
+    when it ends.
+    """
     from careledger.node.config import load_node
     from careledger.node.loop import run as run_in_loop
     from careledger.node.serve import RunningNode, run_node
@@ -25,7 +38,7 @@ def run(home: Path) -> None:
         click.echo(f"Node of {config.member} at http://{config.host}:{config.port}")
         click.echo(f"Chain {chain[:16]}...; Ctrl-C stops it.")
 
-    run_in_loop(run_node(home, ready))
+    run_in_loop(run_node(home, ready, engine))
     click.echo("Stopped.")
 
 

@@ -177,6 +177,7 @@ def _health(services: NodeServices) -> Handler:
             "cosigned_size": voices.cosigned_size,
             "split_views": voices.split_views,
             "peers": [_peer(one) for one in voices.peers],
+            "engine": services.engine_facts(),
         }
         if trouble:
             body["trouble"] = trouble

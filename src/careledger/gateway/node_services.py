@@ -106,6 +106,8 @@ class NodeServices:
     """What the store takes; None if somebody else watches that."""
     snapshot_taken: Callable[[], Instant | None] = lambda: None
     """When the newest snapshot for nodes that join was taken; None if there is none."""
+    engine_facts: Callable[[], Mapping[str, object]] = lambda: {"name": "solo"}
+    """Which engine orders, and how it is: its name, and what else it has to say."""
     metrics_here: bool = True
     """Whether the node API serves metrics, to this machine; else they have a door of their own."""
     snapshots: Kept | None = None

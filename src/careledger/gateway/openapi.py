@@ -236,6 +236,8 @@ def _rest() -> Json:
         "split_views": {**COUNT, "description": "how often another history was met"},
         "peers": {"type": "array", "description": "url, size, and trouble where there is any"},
         "history": {"type": "object", "description": "how much of the past is here, if not all"},
+        "engine": {"type": "object", "description": "name, and of cometbft its peers and starts"},
+        "trouble": {"type": "string", "description": "why it cannot commit"},
     }
     feed = _object(events={"type": "array"}, next=COUNT, size=COUNT)
     wait: Json = {"type": "integer", "minimum": 0, "maximum": 30}

@@ -12,6 +12,11 @@ from careledger.node.logs import LogFormat
 
 NODE_FILE, GATEWAY_FILE = "node.toml", "gateway.toml"
 
+OrderWith = Literal["solo", "cometbft"]
+
+Address = Annotated[str, msgspec.Meta(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.\-]+):[0-9]{1,5}\Z")]
+"""HOST:PORT."""
+
 Port = Annotated[int, msgspec.Meta(ge=1, lt=65_536)]
 
 T = TypeVar("T")
@@ -47,6 +52,21 @@ class NodeConfig(Record):
     snapshot_every: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 10_000
     """Heights from one snapshot for nodes that join to the next; 0 takes none."""
     snapshots_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 2
+    engine: OrderWith = "solo"
+    """Who orders: this node alone, or the validators of the network together."""
+    engine_home: str = "engine"
+    engine_program: str | None = None
+    """The engine to run; without it the project's own, else the one on PATH."""
+    engine_listen: Address = "127.0.0.1:7420"
+    """HOST:PORT where the other members' engines reach this one's."""
+    engine_peers: tuple[str, ...] = ()
+    """ID@HOST:PORT of theirs."""
+    engine_silent_blocks: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 10
+    """A home that never voted waits until its key was silent for so many blocks."""
+    consensus_key: str | None = None
+    """Key file with which the engine votes on blocks: the member's registered consensus key."""
+    engine_key: str | None = None
+    """Key file with which the engine connects to others."""
 
 
 class GatewayConfig(Record):

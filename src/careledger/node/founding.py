@@ -1,17 +1,14 @@
-"""Founding a network: everyone's keys, the genesis file, a node's home and a home each member.
+"""Founding a network on one node: everyone's keys, the genesis file, a node's home and a home each.
 
-It is run once, by one person, for networks whose members share a machine (a trial, the demo). A
-real consortium makes each member's keys at that member; only public halves meet in genesis.
+It is run once, by one person, for networks whose members share a machine (a trial, the demo). Where
+each member has a node, `consortium` founds; there only public halves of keys meet in genesis.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from careledger.apps import installed
 from careledger.apps.governance.commands import MemberAdmitted
@@ -26,8 +23,8 @@ from careledger.ledger.genesis import (
 )
 from careledger.ledger.membership import NetworkParameters
 from careledger.ledger.possession import PublishedKey
-from careledger.ledger.record import MEMBER_ID, Digest, Instant
-from careledger.ledger.signature import Algorithm, PublicKey, SigningKey
+from careledger.ledger.record import MEMBER_ID, Digest, Instant, Record
+from careledger.ledger.signature import PublicKey
 from careledger.node.config import (
     GATEWAY_FILE,
     NODE_FILE,
@@ -36,8 +33,15 @@ from careledger.node.config import (
     NodeConfig,
     format_toml,
 )
-from careledger.vault.keyfile import save_key
-from careledger.vault.keystore import FileKeyStore
+from careledger.node.member_keys import (
+    CHECKPOINT_KEY,
+    ORGANISATION_KEY,
+    RECEIPT_KEYS,
+    SEALING_KEY,
+    TRANSACTION_KEY,
+    make_member_keys,
+    make_node_keys,
+)
 from careledger.verify.trust import Trust, TrustedMember, format_trust
 
 GENESIS_FILE, TRUST_FILE = "genesis.json", "trust.json"
@@ -60,10 +64,22 @@ class Network:
 
     folder: Path
     chain: Digest
-    node_home: Path
-    node_url: str
+    node_homes: dict[str, Path]
+    """Member to the home of the node that it operates; not every member need have one."""
+    nodes: dict[str, str]
+    """Member to the URL of the node that its gateway uses: its own, if it has one."""
     gateways: dict[str, str]
     """Member to the URL of its gateway."""
+
+    @property
+    def node_home(self) -> Path:
+        """The home of the first node."""
+        return next(iter(self.node_homes.values()))
+
+    @property
+    def node_url(self) -> str:
+        """The URL of the first node."""
+        return next(iter(self.nodes.values()))
 
     def home(self, member: str) -> Path:
         """A member's home."""
@@ -89,20 +105,28 @@ def found(
     Raises:
         BadConfiguration: the folder is in use, or the founders could not act.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise BadConfiguration(f"{folder} is not empty: choose another folder")
-    _check(founders)
+    check_founders(folder, founders)
     node_url = f"http://127.0.0.1:{first_port}"
     gateways = {
         founder.id: f"http://127.0.0.1:{first_port + 10 + number}"
         for number, founder in enumerate(founders)
     }
-    vouching = _node_keys(folder / NODE_FOLDER / "keys")
+    vouching = make_node_keys(folder / NODE_FOLDER)
     events = tuple(
-        _admit(folder, founder, gateways[founder.id], time, vouching if number == 0 else ())
+        MemberAdmitted(
+            member=founder.id,
+            name=founder.name,
+            roles=founder.roles,
+            keys=(
+                *make_member_keys(folder / MEMBERS_FOLDER / founder.id),
+                *(vouching if number == 0 else ()),
+            ),
+            at=time,
+            gateway=gateways[founder.id],
+        )
         for number, founder in enumerate(founders)
     )
-    genesis_file = _genesis(name, time, parameters or NetworkParameters(), events)
+    genesis_file = make_genesis(name, time, parameters or NetworkParameters(), events)
     chain, _ = load_genesis(genesis_file)
     (folder / GENESIS_FILE).write_bytes(genesis_file)
     (folder / TRUST_FILE).write_text(format_trust(_trust(chain, founders[0], vouching)))
@@ -110,13 +134,20 @@ def found(
     return Network(
         folder=folder,
         chain=chain,
-        node_home=folder / NODE_FOLDER,
-        node_url=node_url,
+        node_homes={founders[0].id: folder / NODE_FOLDER},
+        nodes=dict.fromkeys(gateways, node_url),
         gateways=gateways,
     )
 
 
-def _check(founders: Sequence[Founder]) -> None:
+def check_founders(folder: Path, founders: Sequence[Founder]) -> None:
+    """Refuse founders who could not act, before anything is written.
+
+    Raises:
+        BadConfiguration: the folder is in use, or a name is no member's or is given twice.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise BadConfiguration(f"{folder} is not empty: choose another folder")
     for founder in founders:
         if not MEMBER_ID.fullmatch(founder.id):
             raise BadConfiguration(f"{founder.id!r} is no member id: a-z, 0-9 and -, 2 to 40 long")
@@ -124,58 +155,14 @@ def _check(founders: Sequence[Founder]) -> None:
         raise BadConfiguration("name at least one member, and each only once")
 
 
-def _node_keys(folder: Path) -> tuple[PublishedKey, ...]:
-    """The keys a node vouches with: one for checkpoints, two for receipts."""
-    folder.mkdir(parents=True, mode=0o700)
-    checkpoint = _signing_key(folder / "checkpoint.key", "EdDSA")
-    receipts = [_signing_key(folder / f"receipt-{a.lower()}.key", a) for a in _RECEIPTS]
-    return (
-        PublishedKey(use="checkpoint", algorithm="EdDSA", public=checkpoint.public),
-        *(
-            PublishedKey(use="receipt", algorithm=key.algorithm, public=key.public)
-            for key in receipts
-        ),
-    )
-
-
-_RECEIPTS: tuple[Algorithm, ...] = ("EdDSA", "ES256")
-
-
-def _signing_key(path: Path, algorithm: Algorithm) -> PublicKey:
-    seed = secrets.token_bytes(32)
-    save_key(path, algorithm, seed)
-    return SigningKey(algorithm, seed).public
-
-
-def _admit(
-    folder: Path, founder: Founder, gateway: str, time: Instant, more: tuple[PublishedKey, ...]
-) -> MemberAdmitted:
-    keys = folder / MEMBERS_FOLDER / founder.id / "keys"
-    keys.mkdir(parents=True, mode=0o700)
-    signing = _signing_key(keys / "transaction.key", "EdDSA")
-    client = _signing_key(keys / "client.key", "ES256")
-    sealing = X25519PrivateKey.generate()
-    save_key(keys / "sealing.key", "X25519", sealing.private_bytes_raw())
-    FileKeyStore.create(keys / "organisation.key")
-    public = sealing.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return MemberAdmitted(
-        member=founder.id,
-        name=founder.name,
-        roles=founder.roles,
-        keys=(
-            PublishedKey(use="transaction", algorithm="EdDSA", public=signing.public),
-            PublishedKey(use="client", algorithm="ES256", public=client.public),
-            PublishedKey(use="sealing", algorithm="X25519", public=public),
-            *more,
-        ),
-        at=time,
-        gateway=gateway,
-    )
-
-
-def _genesis(
-    name: str, time: Instant, parameters: NetworkParameters, events: tuple[MemberAdmitted, ...]
+def make_genesis(
+    name: str, time: Instant, parameters: NetworkParameters, events: Sequence[Record]
 ) -> bytes:
+    """The genesis file of a network that begins with these governance events.
+
+    Raises:
+        BadConfiguration: it would begin locked.
+    """
     genesis = Genesis(
         name=name,
         time=time,
@@ -218,8 +205,8 @@ def _configure(folder: Path, founders: Sequence[Founder], first_port: int, node_
         member=founders[0].id,
         genesis=f"../{GENESIS_FILE}",
         ledger="ledger",
-        checkpoint_key="keys/checkpoint.key",
-        receipt_keys=tuple(f"keys/receipt-{algorithm.lower()}.key" for algorithm in _RECEIPTS),
+        checkpoint_key=CHECKPOINT_KEY,
+        receipt_keys=RECEIPT_KEYS,
         port=first_port,
     )
     (folder / NODE_FOLDER / NODE_FILE).write_text(format_toml(node))
@@ -231,9 +218,9 @@ def _configure(folder: Path, founders: Sequence[Founder], first_port: int, node_
             ledger=f"../../{NODE_FOLDER}/ledger",
             node=node_url,
             vault="vault",
-            transaction_key="keys/transaction.key",
-            sealing_key="keys/sealing.key",
-            organisation_key="keys/organisation.key",
+            transaction_key=TRANSACTION_KEY,
+            sealing_key=SEALING_KEY,
+            organisation_key=ORGANISATION_KEY,
             port=first_port + 10 + number,
         )
         (home / GATEWAY_FILE).write_text(format_toml(gateway))

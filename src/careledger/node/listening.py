@@ -70,7 +70,7 @@ async def serve(
         PortTaken: somebody else answers there.
     """
     for door_host, door_port in [(host, port), *((one.host, one.port) for one in beside)]:
-        _check_free(door_host, door_port)
+        check_free(door_host, door_port)
     servers = [_Server(_config(app, host, port, tls), closing)]
     servers += [_Server(_config(one.app, one.host, one.port), lambda: None) for one in beside]
 
@@ -105,12 +105,17 @@ async def _are_open(servers: list[_Server], serving: "list[asyncio.Task[None]]")
     return True
 
 
-def _check_free(host: str, port: int) -> None:
-    """Try the door first: uvicorn would end the process without a word for people."""
+def check_free(host: str, port: int, setting: str = "port") -> None:
+    """Try the door first: whoever opens it would end the process without a word for people.
+
+    Raises:
+        PortTaken: somebody else answers there; the message names the `setting` to change.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, port)).close()
+        socket.create_server((host, port), family=family).close()
     except OSError as error:
-        reason = f"{host}:{port} cannot be opened ({error.strerror}): choose another `port`"
+        reason = f"{host}:{port} cannot be opened ({error.strerror}): choose another `{setting}`"
         raise PortTaken(reason) from error
 
 

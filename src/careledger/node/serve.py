@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
 
 from careledger.apps import installed
 from careledger.consensus.chain import Chain
-from careledger.consensus.solo import SoloEngine
+from careledger.consensus.engine import Engine
 from careledger.consensus.verification import Workers
 from careledger.gateway.node_api import node_app
 from careledger.gateway.node_followers import Followers
@@ -24,12 +25,14 @@ from careledger.ledger.genesis import Installed, active_applications, load_genes
 from careledger.ledger.membership import TABLES
 from careledger.ledger.record import Instant, MemberId, digest
 from careledger.ledger.state import Table
-from careledger.node.config import NodeConfig, load_node
+from careledger.node.config import NodeConfig, OrderWith, load_node
 from careledger.node.cosigning import Cosigning, open_cosigning
 from careledger.node.gathering import Gathering
 from careledger.node.history import History
+from careledger.node.holding import hold_home
 from careledger.node.listening import Door, serve
 from careledger.node.logs import set_up
+from careledger.node.ordering import engine_facts, make_engine
 from careledger.store.store import Store
 from careledger.vault.keyfile import load_signing_key
 
@@ -45,7 +48,7 @@ def wall_clock() -> Instant:
 class RunningNode:
     """A node that orders and answers."""
 
-    engine: SoloEngine
+    engine: Engine
     store: Store
     services: NodeServices
     app: Starlette
@@ -74,7 +77,7 @@ async def open_node(
             workers = Workers(ledger, chain_id, config.workers)
             owned.callback(workers.close)
         chain = Chain(store, chain_id, genesis, installed())
-        engine = SoloEngine(chain, clock=clock, workers=workers)
+        engine = make_engine(home, config, chain, clock=clock, workers=workers)
         cosigning = open_cosigning(home, config, store, chain_id, clock)
         services = _services(home, config, genesis_file, chain, engine, cosigning)
         history = History(home, config, store)
@@ -98,7 +101,7 @@ def _services(
     config: NodeConfig,
     genesis_file: bytes,
     chain: Chain,
-    engine: SoloEngine,
+    engine: Engine,
     cosigning: Cosigning,
 ) -> NodeServices:
     """What the node API answers from; the clock is the engine's."""
@@ -117,6 +120,7 @@ def _services(
         missing_versions=chain.missing_versions,
         followers=Followers(config.followers),
         usage=chain.store.usage,
+        engine_facts=lambda: engine_facts(engine),
         metrics_here=config.metrics_port is None,
     )
 
@@ -129,7 +133,7 @@ def _tables(programs: Installed) -> dict[str, Table[Any]]:  # Any: rows of every
     return found
 
 
-async def _wait_for_block(engine: SoloEngine, seconds: float) -> None:
+async def _wait_for_block(engine: Engine, seconds: float) -> None:
     """Wait for the next block; from the call on, so that none is missed after a look."""
     with contextlib.suppress(TimeoutError):
         # Not wait_for: before Python 3.12 it begins a moment later, in a task of its own.
@@ -145,15 +149,26 @@ def _metrics_door(config: NodeConfig, node: RunningNode) -> list[Door]:
     return [Door(app, config.metrics_host, config.metrics_port)]
 
 
-async def run_node(home: Path, ready: Callable[[RunningNode], None]) -> None:
+async def run_node(
+    home: Path, ready: Callable[[RunningNode], None], order_with: OrderWith | None = None
+) -> None:
     """Run the node in `home` until it is told to stop, or halts.
 
+    `order_with` is an engine other than the configured one.
+
     Raises:
+        HomeInUse: it is running already.
         Exception: whatever halted the engine; see `open_node` for what may stop it at the start.
     """
     config = load_node(home)
+    if order_with is not None:
+        config = msgspec.structs.replace(config, engine=order_with)
     set_up(config.log)
+    with hold_home(home):
+        await _run(home, config, ready)
 
+
+async def _run(home: Path, config: NodeConfig, ready: Callable[[RunningNode], None]) -> None:
     def opened() -> None:
         height, chain = node.store.latest.height, node.services.chain.hex()
         where = {"member": config.member, "height": height, "chain": chain}

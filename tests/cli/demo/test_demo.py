@@ -14,17 +14,22 @@ import pytest
 
 from careledger.cli.demo.cast import CastFailed, from_folder, name_in, patient_in
 from careledger.cli.demo.ledger_search import search_ledger, shapes, tokens
+from tests.engine import engine_program
 from tests.faults.node_process import free_port
 
 DOORS = (10, 11, 12, 13, 90)
 """Ports of the gateways and the page, above the node's."""
 
+VALIDATORS = (1, 2, 3, 20, 21, 22, 23)
+"""Ports of three more nodes, and of four engines."""
+
 PROGRAM = str(Path(sys.executable).with_name("careledger"))
-STORY_S = 120
+STORY_S = 240
 
 
-def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [PROGRAM, "demo", "--exit", "--port", str(free_port(*DOORS)), *arguments]
+def run_demo(*arguments: str, port: int | None = None) -> subprocess.CompletedProcess[str]:
+    chosen = str(port or free_port(*DOORS))
+    command = [PROGRAM, "demo", "--exit", "--port", chosen, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=STORY_S, check=False)
 
 
@@ -42,6 +47,21 @@ def test_every_step_of_the_story_does_what_it_should(tmp_path: Path) -> None:
     )
     assert tampered.returncode == 0, tampered.stdout + tampered.stderr
     assert "Verified." not in tampered.stdout
+
+
+def test_the_same_story_is_played_on_four_validators(tmp_path: Path) -> None:
+    engine_program()
+    done = run_demo(
+        *("--engine", "cometbft", "--patients", "1", "--folder", str(tmp_path / "demo")),
+        port=free_port(*DOORS, *VALIDATORS),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "four nodes commit, and four gateways answer" in done.stdout
+    assert len(re.findall(r"^\d\. ", done.stdout, re.MULTILINE)) == 9
+    assert " NO " not in done.stdout
+    assert "Verified." in done.stdout
+    left = subprocess.run(["ps", "-A", "-o", "args"], capture_output=True, text=True, check=True)
+    assert str(tmp_path) not in left.stdout
 
 
 def test_it_takes_synthea_bundles_as_well(tmp_path: Path, shared_data: Path) -> None:

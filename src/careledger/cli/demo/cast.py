@@ -191,7 +191,7 @@ async def enrol_cho(network: Network, node: RemoteNode, folder: Path) -> Account
         member=LAKEVIEW,
         account=account,
         gateway=network.gateways[LAKEVIEW],
-        node=network.node_url,
+        node=network.nodes[LAKEVIEW],
         transaction=signing,
         client=client,
     )
@@ -202,7 +202,7 @@ async def enrol_cho(network: Network, node: RemoteNode, folder: Path) -> Account
 async def give_wallet(network: Network, path: Path, local: dict[str, str]) -> None:
     """Ana makes a wallet and claims her account at each organisation with the code of its desk."""
     trust = parse_trust(network.trust_file.read_bytes())
-    await create_wallet(path, None, network.node_url, trust)
+    await create_wallet(path, None, network.nodes[RIVERSIDE], trust)
     codes = {member: await claim_code(network, member, id_) for member, id_ in local.items()}
     async with open_wallet(path, None, wall_clock) as wallet:
         for member, (account, code) in codes.items():

@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from careledger.cli.demo.cast import Delivery
     from careledger.cli.demo.narrator import Narrator
+    from careledger.node.config import OrderWith
 
 PATIENTS, SEED, FIRST_PORT = 50, 7, 7_400
 PAGE_OFFSET = 90
@@ -36,6 +37,13 @@ PAGE_OFFSET = 90
     help="Where the network is put; a new temporary folder without it.",
 )
 @click.option("--port", default=FIRST_PORT, show_default=True, type=click.IntRange(1024, 65_000))
+@click.option(
+    "--engine",
+    default="solo",
+    show_default=True,
+    type=click.Choice(["solo", "cometbft"]),
+    help="One node orders; or each organisation has a node, and they vote on every block.",
+)
 @click.pass_context
 def demo(
     context: click.Context,
@@ -45,6 +53,7 @@ def demo(
     seed: int,
     folder: Path | None,
     port: int,
+    engine: "OrderWith",
 ) -> None:
     """Four organisations on this machine, and the story of one patient's consent."""
     if context.invoked_subcommand is not None:
@@ -57,14 +66,20 @@ def demo(
     place = folder or Path(tempfile.mkdtemp(prefix="careledger-demo-"))
     deliveries = list(from_folder(data)) if data else list(generated(seed, patients))
     narrator = Narrator(Console())
-    asyncio.run(_demo(place, port, deliveries, narrator, leave=leave))
+    asyncio.run(_demo(place, port, engine, deliveries, narrator, leave=leave))
     for missed in narrator.failed:
         click.echo(f"Not as it should be: {missed}", err=True)
     context.exit(1 if narrator.failed else 0)
 
 
 async def _demo(
-    folder: Path, port: int, deliveries: "list[Delivery]", narrator: "Narrator", *, leave: bool
+    folder: Path,
+    port: int,
+    engine: "OrderWith",
+    deliveries: "list[Delivery]",
+    narrator: "Narrator",
+    *,
+    leave: bool,
 ) -> None:
     from careledger.cli.demo.encore import stay
     from careledger.cli.demo.processes import Processes
@@ -73,7 +88,7 @@ async def _demo(
 
     started = time.monotonic()
     with Processes(folder / "logs") as processes:
-        network = await open_network(folder / "network", port, processes, narrator)
+        network = await open_network(folder / "network", port, engine, processes, narrator)
         cast = await assemble(network, deliveries, narrator)
         await Story(cast, narrator).play()
         narrator.say(f"\n[dim]The story took {time.monotonic() - started:.0f} s.[/dim]")

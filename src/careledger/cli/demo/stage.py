@@ -10,27 +10,40 @@ from careledger.cli.demo.ledger_search import search_ledger
 from careledger.cli.demo.narrator import Narrator
 from careledger.cli.demo.processes import Processes
 from careledger.consensus.remote import RemoteNode
+from careledger.node.config import OrderWith
+from careledger.node.consortium import found_consortium
 from careledger.node.founding import Network, found
+
+_ORDER = {
+    "solo": "one node orders what all of them agree on.",
+    "cometbft": "each has a node as well, and a block needs the votes of three of the four.",
+}
 
 
 async def open_network(
-    folder: Path, port: int, processes: Processes, narrator: Narrator
+    folder: Path, port: int, engine: OrderWith, processes: Processes, narrator: Narrator
 ) -> Network:
-    """Found the four organisations in `folder` and start a node and a gateway each."""
+    """Found the four organisations in `folder`; start the node or nodes, and a gateway each."""
     narrator.step(
         "Four organisations begin",
         "Two hospitals, a payer and a pharmacy. Each has its own keys, gateway and sealed vault; "
-        "one node orders what all of them agree on.",
+        + _ORDER[engine],
     )
-    network = found(folder, FOUNDERS, name="demo", time=wall_clock(), first_port=port)
-    processes.start("node", "node", "run", str(network.node_home))
-    await processes.wait_until_up({"node": f"{network.node_url}/v1/health"}, network.chain)
+    begin = found if engine == "solo" else found_consortium
+    network = begin(folder, FOUNDERS, name="demo", time=wall_clock(), first_port=port)
+    nodes = {}
+    for member, home in network.node_homes.items():
+        name = "node" if engine == "solo" else f"{member}-node"
+        processes.start(name, "node", "run", str(home))
+        nodes[name] = f"{network.nodes[member]}/v1/health"
+    await processes.wait_until_up(nodes, network.chain)
     for member in network.gateways:
         processes.start(member, "gateway", "run", str(network.home(member)))
     doors = {member: f"{url}/health" for member, url in network.gateways.items()}
     await processes.wait_until_up(doors, network.chain)
     narrator.say(f"Everything is in {network.folder}")
-    narrator.expect(len(doors) == len(FOUNDERS), "the node and four gateways answer")
+    nodes_do = "the node answers" if engine == "solo" else "four nodes commit"
+    narrator.expect(len(doors) == len(FOUNDERS), f"{nodes_do}, and four gateways answer")
     return network
 
 
@@ -45,11 +58,14 @@ async def assemble(network: Network, deliveries: list[Delivery], narrator: Narra
     hers = {one.organisation: one for one in deliveries if one.patient is not None}
     body = hers[RIVERSIDE].body
     local = {str(member): hers[member].patient or "" for member in (RIVERSIDE, LAKEVIEW)}
-    found = await asyncio.to_thread(search_ledger, network.node_home / "ledger", body)
+    found = [
+        await asyncio.to_thread(search_ledger, home / "ledger", body)
+        for home in network.node_homes.values()
+    ]
     narrator.expect(
-        not found, "no name, birth date, number or drug of hers is in the ledger's file"
+        not any(found), "no name, birth date, number or drug of hers is in any ledger's file"
     )
-    async with RemoteNode(network.node_url) as node:
+    async with RemoteNode(network.nodes[LAKEVIEW]) as node:
         cho = await casting.enrol_cho(network, node, network.folder)
     await casting.give_wallet(network, network.folder / casting.WALLET, local)
     name = casting.name_in(body)
