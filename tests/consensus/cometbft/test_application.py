@@ -16,6 +16,7 @@ from careledger.ledger.entry import BlockEntry, Evidence, decode_entry
 from careledger.ledger.errors import InvalidBlock
 from careledger.ledger.membership import NetworkParameters, consensus_address
 from careledger.ledger.record import decode, encode
+from careledger.ledger.tendermint import Validator, validators_hash
 from careledger.ledger.transaction import (
     Expired,
     MalformedTransaction,
@@ -325,3 +326,23 @@ def test_the_small_calls(tmp_path: Path) -> None:
         assert offered.result == m.Offer.ABORT
         assert driver.call(m.RequestLoadSnapshotChunk()).chunk == b""
         assert driver.call(m.RequestApplySnapshotChunk()).result == m.Apply.ABORT
+
+
+def test_an_engine_that_counts_other_votes_gets_no_further(tmp_path: Path) -> None:
+    """As one does that began from a lying header: the ledger says who may vote."""
+    with network(tmp_path) as driver:
+        voters = [
+            Validator(public=voting_key(name).public.public, power=power)
+            for name, power in POWERS.items()
+        ]
+        request = m.RequestFinalizeBlock(
+            height=1, time=m.Timestamp(seconds=NOW), next_validators_hash=validators_hash(voters)
+        )
+        for others in (voters[:1], [*voters, Validator(public=bytes(32), power=1)]):
+            lie = msgspec.structs.replace(request, next_validators_hash=validators_hash(others))
+            with pytest.raises(InvalidBlock, match="other validators"):
+                driver.call(lie)
+            assert driver.chain.store.latest.height == 0
+        driver.call(request)
+        driver.commit()
+        assert driver.chain.store.latest.height == 1

@@ -22,7 +22,7 @@ from careledger.consensus.cometbft.blocks import (
 from careledger.consensus.cometbft.genesis import check_init, consensus_parameters
 from careledger.consensus.cometbft.pool import Pool, Pooled
 from careledger.consensus.cometbft.snapshot_calls import NoSnapshots, Snapshots
-from careledger.consensus.cometbft.validators import validator_updates
+from careledger.consensus.cometbft.validators import check_voters, validator_updates
 from careledger.consensus.intake import Busy
 from careledger.consensus.proposal import MAX_BLOCK_COMMANDS, Judge, is_protective, payer_of
 from careledger.consensus.verification import check
@@ -258,9 +258,12 @@ class Application:
         as if it were not there, with its reason as result: the same on every node.
 
         Raises:
-            InvalidBlock: it does not follow what is durable.
+            InvalidBlock: it does not follow what is durable, or comes from other validators.
         """
         self._check_height(request.height)
+        if request.next_validators_hash:
+            with self.chain.store.snapshot() as committed:
+                check_voters(committed, request.next_validators_hash)
         if self._anticipated is not None and self._anticipated.is_of(request):
             found, prepared = self._anticipated.found, self._anticipated.prepared
         else:

@@ -194,6 +194,7 @@ class RequestFinalizeBlock(Message):
     hash: Annotated[bytes, 4] = b""
     height: Annotated[int, 5] = 0
     time: Annotated[Timestamp | None, 6] = None
+    next_validators_hash: Annotated[bytes, 7] = b""
 
 
 # --- responses ---------------------------------------------------------------------------------
