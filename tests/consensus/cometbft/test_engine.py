@@ -21,6 +21,7 @@ from careledger.ledger.errors import Unavailable
 from careledger.ledger.membership import NetworkParameters
 from careledger.ledger.state import View
 from careledger.ledger.transaction import (
+    Expired,
     OverBudget,
     SignatureInvalid,
     WrongChain,
@@ -29,6 +30,7 @@ from careledger.ledger.transaction import (
 )
 from tests.consensus.cometbft.real import PATIENCE_S, Node, node, now, signed
 from tests.consensus.cometbft.world import SetPower, open_chain
+from tests.consensus.world import sign
 from tests.ledger.world import (
     ANA,
     LAKEVIEW,
@@ -264,6 +266,29 @@ def test_a_full_mempool_loses_nothing_and_holds_up_no_revocation(tmp_path: Path)
         assert one.engine.trouble is None
 
     play(tmp_path, story, limits=tight, mempool=5)
+
+
+class ProposesNothing(CometEngine):
+    """Fills no block with what waits, as if others always came first."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        nothing = lambda request: m.ResponsePrepareProposal()
+        self.application.prepare_proposal = nothing  # type: ignore[method-assign] # a fault
+
+
+def test_what_expired_leaves_the_engine_too(tmp_path: Path) -> None:
+    async def story(one: Node) -> None:
+        command = SetNote(at="x", text="y")
+        window = {"not_before": now() - 5, "expires": now() + 2}
+        raw = sign(one.chain.id, ANA, command, 1, **window)
+        with pytest.raises(Expired):
+            await one.engine.submit(raw)
+        # Else it would stand there for ever, first in line, and have blocks made without end.
+        while (await one.ask("num_unconfirmed_txs"))["n_txs"] != "0":
+            await one.until_height(one.chain.store.latest.height + 1)
+
+    play(tmp_path, story, engine=ProposesNothing)
 
 
 def test_who_floods_is_told_at_once(tmp_path: Path) -> None:
