@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from careledger.apps import installed
+from careledger.consensus.chain import Chain
+from careledger.ledger.genesis import active_applications, load_genesis
 from careledger.node.config import load_node
+from careledger.store.store import Store
 from tests.cli.running import careledger, done
 from tests.consensus.cometbft.test_program import speaking
 from tests.engine import engine_program
@@ -154,3 +158,17 @@ def test_a_taken_engine_address_is_named(home: Path) -> None:
     host, port = load_node(home).engine_listen.split(":")
     with socket.create_server((host, int(port))):
         assert "choose another `engine_listen`" in refusal(home)
+
+
+def test_a_ledger_without_its_engine_does_not_begin(home: Path) -> None:
+    """The engine would ask for the first block, which the ledger is past."""
+    engine_program()
+    data = (home.parent / "genesis.json").read_bytes()
+    chain_id, genesis = load_genesis(data)
+    applications = active_applications(genesis, installed(), 0)
+    with Store.create(home / "ledger", data, applications) as store:
+        chain = Chain(store, chain_id, genesis, installed())
+        block = chain.prepare([], genesis.time + 5)
+        chain.begin(block)
+        chain.commit(block)
+    assert "has blocks and the engine has none" in refusal(home)

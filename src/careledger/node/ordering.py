@@ -7,7 +7,12 @@ from careledger.apps import installed
 from careledger.consensus.chain import Chain
 from careledger.consensus.cometbft.engine import CometEngine
 from careledger.consensus.cometbft.genesis import engine_genesis
-from careledger.consensus.cometbft.home import EngineHome, EngineSettings, write_home
+from careledger.consensus.cometbft.home import (
+    BadEngineHome,
+    EngineHome,
+    EngineSettings,
+    write_home,
+)
 from careledger.consensus.cometbft.pair import Pair, rpc_client
 from careledger.consensus.cometbft.process import EngineProcess
 from careledger.consensus.cometbft.program import find_engine
@@ -33,6 +38,7 @@ def make_engine(
     """The engine that orders for `chain`; whoever starts it closes it.
 
     Raises:
+        BadEngineHome: its home is another chain's, or lacks what the ledger has.
         BadConfiguration: it needs keys that are not configured.
         NoEngine: the engine program is not here, or is of another version.
         PortTaken: another program answers where the engine should.
@@ -74,6 +80,13 @@ def _pair(
     )
     genesis = _genesis(chain)
     engine_home = EngineHome((home / config.engine_home).resolve())
+
+    if chain.store.latest.height and not engine_home.data.exists():
+        raise BadEngineHome(
+            f"{home / config.ledger} has blocks and the engine has none: it would begin with the "
+            f"first one. Put {engine_home.data} back, or move the ledger away so that both begin "
+            f"together"
+        )
 
     def prepare() -> None:
         write_home(engine_home, settings, genesis=genesis, consensus=consensus, peer=peer)
