@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from careledger.consensus.cometbft import mempool, pool
 from careledger.consensus.cometbft.home import (
     BadEngineHome,
     EngineHome,
@@ -118,6 +119,12 @@ def test_the_settings_that_speed_and_time_depend_on(tmp_path: Path) -> None:
     assert found["consensus"]["create_empty_blocks"] is False
     assert found["consensus"]["create_empty_blocks_interval"] == "5s"
     assert found["tx_index"]["indexer"] == "null"
+    # What the application lets wait finds room, and leaves when its time is over.
+    assert found["mempool"]["size"] > pool.MAX_TRANSACTIONS
+    assert found["mempool"]["max_txs_bytes"] > pool.MAX_BYTES
+    assert found["mempool"]["recheck"] is True
+    assert found["rpc"]["max_request_batch_size"] >= mempool.BATCH
+    assert found["rpc"]["max_body_bytes"] > 2 * mempool.BATCH_BYTES
     assert found["statesync"] == {"enable": False}
 
 

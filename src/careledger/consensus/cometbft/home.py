@@ -226,7 +226,7 @@ def _configuration(home: EngineHome, settings: EngineSettings) -> Mapping[str, S
         },
         "p2p": _peers(settings),
         "mempool": {
-            "recheck": False,  # the proposal judges each transaction again, by what is committed
+            "recheck": True,  # or what has expired stands there for ever, and is offered first
             "size": 50_000,
             "max_txs_bytes": 128_000_000,
             "cache_size": 100_000,
