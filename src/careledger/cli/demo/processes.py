@@ -12,7 +12,7 @@ import httpx2
 
 from careledger.ledger.errors import Unavailable
 
-START_S = 60.0
+START_S = 120.0
 STOP_S = 15.0
 
 
@@ -55,7 +55,7 @@ class Processes:
         """Wait until each named process of `chain` answers at its health address.
 
         Raises:
-            Unavailable: one ended, took over a minute, or somebody else answers there.
+            Unavailable: one ended, took over two minutes, or somebody else answers there.
         """
         async with httpx2.AsyncClient(timeout=2.0, trust_env=False) as client:
             for name, address in addresses.items():

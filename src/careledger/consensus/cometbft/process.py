@@ -122,7 +122,7 @@ class EngineProcess:
             self.ended = how
             if self.failed.done():
                 return
-            _log.error("the engine %s; it is started again in %g s", how, wait)
+            _log.error("the engine ended and is started again", extra={"how": how, "in_s": wait})
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT_S)
 
@@ -145,7 +145,7 @@ class EngineProcess:
         except OSError as error:
             return f"could not be started: {error.strerror}"
         self.starts += 1
-        _log.info("the engine runs as process %d", self._process.pid)
+        _log.info("the engine runs", extra={"process": self._process.pid})
         await self._listen(self._process)
         status = await self._process.wait()
         reason = self._failure or (self._said[-1] if self._said and status >= 0 else "")
@@ -171,7 +171,8 @@ class EngineProcess:
         message = _message(line)
         if _STRANGER in message:
             self.strangers += 1
-            _log.warning("a peer is of another chain: %s", message)
+            if self.strangers == 1:  # it tries again and again; the health page counts
+                _log.warning("a peer is of another chain: %s", message)
         elif _VOTES_ELSEWHERE in message:
             self._give_up(
                 KeyInTwoHomes(
@@ -182,7 +183,7 @@ class EngineProcess:
         elif _VOTED_LATELY in message:
             self._failure = _LATELY
         elif _FAILURE in message and not self._failure:
-            _log.critical("the engine says %s", message)
+            _log.critical("the engine stopped taking part: %s", message)
             self.restart(message)
         elif message.startswith(_PANIC):
             self._failure = self._failure or message
@@ -208,7 +209,7 @@ class EngineProcess:
         try:
             await asyncio.wait_for(self._process.wait(), STOP_S)
         except TimeoutError:
-            _log.warning("the engine did not end within %g s, and is killed", STOP_S)
+            _log.warning("the engine did not end in time and is killed", extra={"in_s": STOP_S})
             self._signal(signal.SIGKILL)
             await self._process.wait()
         await listening
