@@ -340,6 +340,27 @@ def test_n2_a_member_s_rotated_key_takes_over_in_file_and_ledger(here: Governed)
         assert not following.exists()
 
 
+def test_n2_members_agree_on_hybrid_keys_and_then_have_them(here: Governed) -> None:
+    with here.node():
+        file = here.home("riverside") / "keys" / "transaction.key"
+        rotate = ["key", "rotate", str(file), "--use", "transaction"]
+        rotate += ["--algorithm", "EdDSA+ML-DSA-65", "--home", str(here.home("riverside"))]
+        refused = run(CARELEDGER, *rotate)
+        assert refused.returncode == 1
+        assert "refused (25)" in refused.stderr
+        agreed = {"hybrid_keys": True}
+        here.agree("riverside", "lakeview", "hilltop", type="set-parameters", parameters=agreed)
+        careledger(*rotate)  # with the key that the first try made
+        key_id, algorithm = careledger("key", "show", file).split()
+        row = here.row("ledger.keys", "riverside", key_id)
+        assert row is not None
+        assert (algorithm, row["algorithm"]) == ("EdDSA+ML-DSA-65", "EdDSA+ML-DSA-65")
+        assert len(base64.b64decode(row["public"])) == 1_984
+        answer = here.send("riverside", SetEndpoint(gateway=None))
+        assert answer.json()["code"] == 0
+        assert len(here.http.get(f"/v1/transactions/{answer.json()['id']}").content) > 3_373
+
+
 # --- N4 -------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from careledger.ledger.signature import Algorithm, SigningKey
 
 _USES = ["transaction", "client", "checkpoint", "receipt", "consensus"]
-_ALGORITHMS = ["EdDSA", "ES256"]
+_ALGORITHMS = ["EdDSA", "ES256", "EdDSA+ML-DSA-65"]
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _USE = click.option("--use", type=click.Choice(_USES), required=True, help="What it signs.")

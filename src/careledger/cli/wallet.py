@@ -2,11 +2,21 @@
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from careledger.cli.purse import Purse, purse_options, read_passphrase
 from careledger.cli.timeline import page, timeline
+
+if TYPE_CHECKING:
+    from careledger.ledger.signature import Algorithm
+
+_POST_QUANTUM = click.option(
+    "--post-quantum",
+    is_flag=True,
+    help="A key of two that both sign, Ed25519 and ML-DSA-65; where the members agreed on it.",
+)
 
 
 @click.group()
@@ -74,14 +84,16 @@ def new(
 @click.argument("member")
 @click.argument("code")
 @click.option("--account", metavar="ID", help="The account, if you were told; it saves searching.")
+@_POST_QUANTUM
 @purse_options
-def claim(member: str, code: str, account: str | None, purse: Purse) -> None:
+def claim(member: str, code: str, account: str | None, purse: Purse, *, post_quantum: bool) -> None:
     """Take over your account at MEMBER with the CODE its desk gave you."""
     from careledger.ledger.record import AccountId, MemberId
     from careledger.wallet.accounts import claim as claim_account
 
     known = None if account is None else AccountId(account)
-    held = purse.run(lambda wallet: claim_account(wallet, MemberId(member), code, known))
+    how: Algorithm = "EdDSA+ML-DSA-65" if post_quantum else "EdDSA"
+    held = purse.run(lambda wallet: claim_account(wallet, MemberId(member), code, known, how))
     click.echo(f"You are {held.account} at {member}. Only your key signs for it now.")
 
 
@@ -108,12 +120,14 @@ def accounts(purse: Purse) -> None:
 
 @wallet.command()
 @click.argument("member")
+@_POST_QUANTUM
 @purse_options
-def rotate(member: str, purse: Purse) -> None:
+def rotate(member: str, purse: Purse, *, post_quantum: bool) -> None:
     """Put a new key in the place of yours toward MEMBER; the old one signs no more."""
     from careledger.wallet.accounts import rotate as rotate_key
 
-    ordered = purse.run(lambda wallet: rotate_key(wallet, member))
+    how: Algorithm | None = "EdDSA+ML-DSA-65" if post_quantum else None
+    ordered = purse.run(lambda wallet: rotate_key(wallet, member, how))
     click.echo(f"Done, in transaction {ordered.receipt.id.hex()}.")
 
 

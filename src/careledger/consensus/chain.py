@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from careledger.consensus.measures import Measures
 from careledger.consensus.proposal import Judge, Proposal, is_protective
+from careledger.ledger import hybrid
 from careledger.ledger.entry import Evidence
 from careledger.ledger.errors import Inadmissible
 from careledger.ledger.genesis import (
@@ -71,6 +72,7 @@ class Chain:
         self.store = store
         self.id = chain
         self.measures = Measures()
+        self._check_algorithms()
         self.genesis = genesis
         self._installed = installed
         self._pending: Prepared | None = None
@@ -208,6 +210,22 @@ class Chain:
         with self.store.snapshot() as committed:
             height = committed.latest().height
             return missing_versions(self.genesis, self._installed, height, View(committed))
+
+    def _check_algorithms(self) -> None:
+        """See that this program can judge every key that the network may have.
+
+        Raises:
+            MissingAlgorithm: hybrid keys were agreed on, and its library cannot check them.
+        """
+        if hybrid.is_available():
+            return
+        with self.store.snapshot() as committed:
+            agreed = parameters(View(committed)).hybrid_keys is True
+        if agreed:
+            raise hybrid.MissingAlgorithm(
+                "this network has hybrid keys, and the OpenSSL under this program's `cryptography` "
+                "has no ML-DSA-65: install the locked versions"
+            )
 
     def warn_of_missing_versions(self) -> None:
         """Tell the operators in time that this program has to be upgraded."""

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from careledger.ledger.errors import BadSignature, Refusal, require
 from careledger.ledger.membership import (
+    HYBRID,
     KEYS,
     LIVE_KEYS,
     USES,
@@ -16,6 +17,7 @@ from careledger.ledger.membership import (
     NewKey,
     live_key,
     live_keys,
+    parameters,
 )
 from careledger.ledger.possession import PublishedKey, check_possession, thumbprint
 from careledger.ledger.record import Digest, Instant, SignerId
@@ -55,18 +57,24 @@ class TooManyKeys(Refusal):
     code = 24
 
 
-REFUSALS: Final = (KeyNotProven, KeyKnown, KeyNotLive, LastKey, TooManyKeys)
+class NotAgreed(Refusal):
+    """The members have not agreed on hybrid keys; they do so by voting on `hybrid_keys`."""
+
+    code = 25
+
+
+REFUSALS: Final = (KeyNotProven, KeyKnown, KeyNotLive, LastKey, TooManyKeys, NotAgreed)
 
 
 def check_first(
-    signer: SignerId, key: NewKey, chain: Digest, uses: Collection[KeyUse]
+    view: View, signer: SignerId, key: NewKey, chain: Digest, uses: Collection[KeyUse]
 ) -> PublishedKey:
     """`key` as it may be one of the first keys of `signer`, who has none yet.
 
     Raises:
-        Refusal: not one of `uses`, or not proved.
+        Refusal: not one of `uses`, of an algorithm not agreed on, or not proved.
     """
-    return _check_proof(signer, key, chain, uses)[1]
+    return _check_proof(view, signer, key, chain, uses)[1]
 
 
 def check_new(
@@ -81,9 +89,9 @@ def check_new(
     """`key` as it may be registered for `signer`; `replaces` live keys of its use end with it.
 
     Raises:
-        Refusal: not one of `uses`, not proved, known already, or one too many.
+        Refusal: not one of `uses`, not agreed on, not proved, known already, or one too many.
     """
-    key_id, published = _check_proof(signer, key, chain, uses)
+    key_id, published = _check_proof(view, signer, key, chain, uses)
     require(view.get(KEYS, signer, key_id) is None, KeyKnown)
     live = sum(1 for _ in live_keys(view, signer, key.use))
     require(live - replaces < MAX_LIVE_KEYS, TooManyKeys)
@@ -91,9 +99,11 @@ def check_new(
 
 
 def _check_proof(
-    signer: SignerId, key: NewKey, chain: Digest, uses: Collection[KeyUse]
+    view: View, signer: SignerId, key: NewKey, chain: Digest, uses: Collection[KeyUse]
 ) -> tuple[Digest, PublishedKey]:
     require(key.use in uses, KeyNotProven)
+    if key.algorithm == HYBRID:
+        require(parameters(view).hybrid_keys is True, NotAgreed)
     try:
         key_id = check_possession(key, signer, chain)
     except BadSignature as error:

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 
+from careledger.ledger import hybrid
 from careledger.ledger.record import (
     Count,
     Digest,
@@ -32,7 +33,15 @@ USES: Final[tuple[KeyUse, ...]] = get_args(KeyUse)
 
 ADDRESS_BYTES: Final = 20
 
-KeyAlgorithm = Literal["EdDSA", "ES256", "ES384", "X25519"]
+HYBRID: Final = "EdDSA+ML-DSA-65"
+
+KeyAlgorithm = Literal["EdDSA", "ES256", "ES384", "X25519", "EdDSA+ML-DSA-65"]
+
+_PLAIN_PUBLIC_BYTES: Final = 97
+_PLAIN_PROOF_BYTES: Final = 128
+
+PublicBytes = Annotated[bytes, msgspec.Meta(min_length=32, max_length=hybrid.PUBLIC_BYTES)]
+ProofBytes = Annotated[bytes, msgspec.Meta(max_length=hybrid.SIGNATURE_BYTES)]
 
 
 EMERGENCY_GRACE_S: Final = 72 * 3_600
@@ -58,7 +67,7 @@ class KeyRow(Record):
 
     use: KeyUse
     algorithm: KeyAlgorithm
-    public: Annotated[bytes, msgspec.Meta(min_length=32, max_length=97)]
+    public: PublicBytes
     since: Instant
     until: Instant | None = None
 
@@ -107,6 +116,8 @@ class NetworkParameters(Record):
     """Share of each budget that only protective commands (revocations, denials) may use."""
     suspend_on_evidence: bool | msgspec.UnsetType = msgspec.UNSET
     """Whether a member that is caught at misbehaviour is suspended at once; unset: it is not."""
+    hybrid_keys: bool | msgspec.UnsetType = msgspec.UNSET
+    """Whether hybrid keys (Ed25519 and ML-DSA-65) may be registered; unset: they may not."""
 
 
 VALIDATORS = Table("ledger.validators", ValidatorRow, (str,))
@@ -166,9 +177,11 @@ def may_act_in_emergency(member: SignerRow, time: Instant) -> bool:
 
 def public_key(row: KeyRow) -> PublicKey | None:
     """The signature key that `row` holds, if it is one for transactions or receipts."""
-    if row.algorithm == "EdDSA" or row.algorithm == "ES256":  # noqa: PLR1714 - narrows the type
-        return PublicKey(algorithm=row.algorithm, public=row.public)
-    return None
+    match row.algorithm:
+        case "EdDSA" | "ES256" | "EdDSA+ML-DSA-65":
+            return PublicKey(algorithm=row.algorithm, public=row.public)
+        case "ES384" | "X25519":
+            return None
 
 
 class KeyProof(Record):
@@ -186,6 +199,20 @@ class NewKey(Record):
 
     use: KeyUse
     algorithm: KeyAlgorithm
-    public: Annotated[bytes, msgspec.Meta(min_length=32, max_length=97)]
-    proof: Annotated[bytes, msgspec.Meta(max_length=128)] = b""
+    public: PublicBytes
+    proof: ProofBytes = b""
     """Signature of the key over `KeyProof`; empty for X25519, which cannot sign."""
+
+    def __post_init__(self) -> None:
+        check_key_size(self.algorithm, self.public, self.proof)
+
+
+def check_key_size(algorithm: KeyAlgorithm, public: bytes, proof: bytes = b"") -> None:
+    """Only a hybrid key is so large.
+
+    Raises:
+        ValueError: another one is; a decoder makes `Malformed` of it.
+    """
+    plain = len(public) <= _PLAIN_PUBLIC_BYTES and len(proof) <= _PLAIN_PROOF_BYTES
+    if not plain and algorithm != HYBRID:
+        raise ValueError("too long for a key of that algorithm")

@@ -1,22 +1,30 @@
 """Key registration: which algorithms serve which use, and proof that the private half is held."""
 
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Final
 
-import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from careledger.ledger import hybrid
 from careledger.ledger.cose import encode_headers
 from careledger.ledger.errors import BadSignature
-from careledger.ledger.membership import KeyAlgorithm, KeyProof, KeyUse, NewKey
+from careledger.ledger.membership import (
+    HYBRID,
+    KeyAlgorithm,
+    KeyProof,
+    KeyUse,
+    NewKey,
+    PublicBytes,
+    check_key_size,
+)
 from careledger.ledger.record import Digest, Record, SignerId, digest, encode
 from careledger.ledger.signature import PublicKey, SigningKey, key_id, verify
 
 FIT: Final[Mapping[KeyUse, tuple[KeyAlgorithm, ...]]] = {
-    "transaction": ("EdDSA", "ES256"),
+    "transaction": ("EdDSA", "ES256", HYBRID),
     "claim": ("EdDSA",),
     "client": ("EdDSA", "ES256", "ES384"),
     "sealing": ("X25519",),
@@ -26,7 +34,13 @@ FIT: Final[Mapping[KeyUse, tuple[KeyAlgorithm, ...]]] = {
 }
 """Which algorithms a key may have for each use."""
 
-_BYTES: Final[Mapping[KeyAlgorithm, int]] = {"EdDSA": 32, "X25519": 32, "ES256": 33, "ES384": 49}
+_BYTES: Final[Mapping[KeyAlgorithm, int]] = {
+    "EdDSA": 32,
+    "X25519": 32,
+    "ES256": 33,
+    "ES384": 49,
+    HYBRID: hybrid.PUBLIC_BYTES,
+}
 """Raw keys (RFC 7748, RFC 8032) and compressed points (SEC 1 2.3.3): one encoding each."""
 
 _X25519_CURVE: Final = 4
@@ -56,7 +70,10 @@ class PublishedKey(Record):
 
     use: KeyUse
     algorithm: KeyAlgorithm
-    public: Annotated[bytes, msgspec.Meta(min_length=32, max_length=97)]
+    public: PublicBytes
+
+    def __post_init__(self) -> None:
+        check_key_size(self.algorithm, self.public)
 
 
 def thumbprint(algorithm: KeyAlgorithm, public: bytes) -> Digest:
@@ -68,7 +85,7 @@ def thumbprint(algorithm: KeyAlgorithm, public: bytes) -> Digest:
     if len(public) != _BYTES[algorithm]:
         raise BadSignature
     match algorithm:
-        case "EdDSA" | "ES256":
+        case "EdDSA" | "ES256" | "EdDSA+ML-DSA-65":
             return key_id(PublicKey(algorithm=algorithm, public=public))
         case "X25519":
             if public in _LOW_ORDER or public[-1] & _TOP_BIT:
@@ -108,7 +125,7 @@ def check_possession(key: NewKey, signer: SignerId, chain: Digest) -> Digest:
     id_ = thumbprint(key.algorithm, key.public)
     message = possession_message(chain, signer, key.use, key.public)
     match key.algorithm:
-        case "EdDSA" | "ES256":
+        case "EdDSA" | "ES256" | "EdDSA+ML-DSA-65":
             verify(PublicKey(algorithm=key.algorithm, public=key.public), message, key.proof)
         case "ES384":
             _verify_es384(key, message)

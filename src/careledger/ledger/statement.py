@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from careledger.ledger import hybrid
 from careledger.ledger.cose import (
     ALGORITHM,
     CONTENT_TYPE,
@@ -37,6 +38,7 @@ from careledger.ledger.record import (
 from careledger.ledger.signature import (
     COSE_ALGORITHMS,
     COSE_NUMBERS,
+    SIGNATURE_BYTES,
     Algorithm,
     SigningKey,
     key_id,
@@ -58,6 +60,18 @@ _ISSUER, _SUBJECT, _AUDIENCE, _EXPIRES, _NOT_BEFORE, _NONCE = 1, 2, 3, 4, 5, 7
 
 _PROTECTED = {ALGORITHM, CONTENT_TYPE, KEY_ID, CWT_CLAIMS}
 _CLAIMS = {_ISSUER, _SUBJECT, _AUDIENCE, _EXPIRES, _NOT_BEFORE, _NONCE}
+
+PLAIN_STATEMENT_BYTES = 2_048
+"""Largest statement inside a command, unless a hybrid key signed it."""
+
+StatementBytes = Annotated[
+    bytes,
+    msgspec.Meta(
+        min_length=1,
+        max_length=PLAIN_STATEMENT_BYTES - SIGNATURE_BYTES + hybrid.SIGNATURE_BYTES,
+    ),
+]
+"""A signed statement inside a command or a message; `check_sizes` says the rest."""
 
 SKEW_S = 60
 """How far ahead of block time a statement may begin to count, in seconds."""
@@ -120,6 +134,23 @@ def sign_statement(
         }
     )
     return encode_sign1(protected, payload, key.sign(sig_structure(protected, payload)))
+
+
+def check_sizes(*statements: bytes | None) -> None:
+    """Only a statement under a hybrid key has the room for its signature.
+
+    Raises:
+        ValueError: another one is larger; a decoder makes `Malformed` of it.
+    """
+    for data in statements:
+        if data is None or len(data) <= PLAIN_STATEMENT_BYTES:
+            continue
+        try:
+            algorithm = decode_sign1(data).headers.get(ALGORITHM)
+        except Malformed as error:
+            raise ValueError("no statement") from error
+        if algorithm != COSE_NUMBERS["EdDSA+ML-DSA-65"]:
+            raise ValueError("a statement that large bears a hybrid signature")
 
 
 def parse_statement(data: bytes, content_type: ContentType) -> Statement:

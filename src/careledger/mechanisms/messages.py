@@ -24,6 +24,7 @@ from careledger.ledger.record import (
     decode,
     encode,
 )
+from careledger.ledger.statement import StatementBytes, check_sizes
 from careledger.mechanisms.envelope import ConsentId
 from careledger.mechanisms.policy import BasisName, Dimension
 from careledger.mechanisms.terms import Second
@@ -45,7 +46,6 @@ MAX_ASK_BYTES: Final = 1_000_000
 
 SessionId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 ParameterText = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
-Signed = Annotated[bytes, msgspec.Meta(min_length=1, max_length=2_048)]
 
 
 class Query(Record):
@@ -71,7 +71,7 @@ class Presented(Record):
 class Ask(Record):
     """What a requester sends to a custodian."""
 
-    request: Signed
+    request: StatementBytes
     """A signed `AccessRequest`, whose `query` is `asked(salt, query, reply_to)`."""
     query: Query
     salt: Hash
@@ -79,9 +79,12 @@ class Ask(Record):
     reply_to: Hash | None = None
     """X25519 key for the answer; None is the requesting member's sealing key on the ledger."""
     presented: Annotated[tuple[Presented, ...], msgspec.Meta(max_length=16)] = ()
-    emergency: Signed | None = None
+    emergency: StatementBytes | None = None
     session: SessionId | None = None
     """A session opened before, in which this is one more read."""
+
+    def __post_init__(self) -> None:
+        check_sizes(self.request, self.emergency)
 
 
 class Released(Record, tag="released"):
@@ -106,13 +109,16 @@ class ReleasedOffline(Record, tag="released-offline"):
     """Yes, in an emergency while the ledger could not decide. Parts follow as after `Released`."""
 
     custodian: MemberName
-    entry: Signed
+    entry: StatementBytes
     """A signed `OfflineEntry`, which the custodian has to record as soon as it can."""
     salt: Hash
     """Salt of the manifest."""
     as_of: Instant
     """Time of the newest block that the custodian had."""
     notice: str = OFFLINE_NOTICE
+
+    def __post_init__(self) -> None:
+        check_sizes(self.entry)
 
 
 class Refused(Record, tag="refused"):

@@ -7,7 +7,7 @@ import msgspec
 
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import Hash, Record
-from careledger.ledger.signature import SigningKey
+from careledger.ledger.signature import Algorithm, SigningKey
 from careledger.vault.keystore import is_open_to_others, write_private
 
 
@@ -19,11 +19,11 @@ class KeyFile(Record):
     """What the file says: 32 secret bytes and what they are for."""
 
     format: Literal["careledger-key/1"] = "careledger-key/1"
-    algorithm: Literal["EdDSA", "ES256", "X25519"]
+    algorithm: Algorithm | Literal["X25519"]
     secret: Hash
 
 
-def save_key(path: Path, algorithm: Literal["EdDSA", "ES256", "X25519"], secret: bytes) -> None:
+def save_key(path: Path, algorithm: Algorithm | Literal["X25519"], secret: bytes) -> None:
     """Write a new key file; an existing one is never replaced.
 
     Raises:

@@ -1,5 +1,7 @@
 """Accounts: claiming one with a code, and putting another key in a key's place."""
 
+import msgspec
+
 from careledger.apps.identity import APPLICATION
 from careledger.apps.identity.commands import (
     AccountEnrolled,
@@ -12,7 +14,7 @@ from careledger.ledger.claim import claim_key, parse_code
 from careledger.ledger.errors import Inadmissible, Malformed
 from careledger.ledger.possession import new_key
 from careledger.ledger.record import AccountId, MemberId, decode_trusted
-from careledger.ledger.signature import key_id
+from careledger.ledger.signature import Algorithm, key_id
 from careledger.ledger.transaction import call
 from careledger.wallet.contents import HeldAccount
 from careledger.wallet.errors import BadCode, NothingToClaim
@@ -23,7 +25,11 @@ PAGE = 1_000
 
 
 async def claim(
-    wallet: Wallet, member: MemberId, code: str, account: AccountId | None = None
+    wallet: Wallet,
+    member: MemberId,
+    code: str,
+    account: AccountId | None = None,
+    algorithm: Algorithm = "EdDSA",
 ) -> HeldAccount:
     """Take over the account that `member` enrolled; from then on only the patient's key signs.
 
@@ -40,7 +46,7 @@ async def claim(
     except Malformed as error:
         raise BadCode("that is no claim code: six groups of four letters and digits") from error
     found = account or await _find(wallet, member, entropy)
-    own = wallet.first_key(member)
+    own = wallet.first_key(member, algorithm=algorithm)
     if not await _is_registered(wallet, found, key_id(own.public)):
         command = ClaimAccount(key=new_key(own, "transaction", found, wallet.chain))
         signing = claim_key(entropy, found, wallet.chain)
@@ -48,17 +54,21 @@ async def claim(
             await wallet.submit_as(found, signing, call(APPLICATION.name, command))
         except Inadmissible as error:
             raise _nothing(member) from error
-    held = HeldAccount(member=member, account=found)
+    named = msgspec.UNSET if algorithm == "EdDSA" else algorithm
+    held = HeldAccount(member=member, account=found, algorithm=named)
     wallet.keep(wallet.contents.with_account(held))
     await wallet.refresh()
     return held
 
 
-async def rotate(wallet: Wallet, member: str) -> Ordered:
-    """Put the next key in the place of the patient's key toward `member`; the old one dies."""
+async def rotate(wallet: Wallet, member: str, algorithm: Algorithm | None = None) -> Ordered:
+    """Put the next key in the place of the patient's key toward `member`; the old one dies.
+
+    It signs as the old one did, unless `algorithm` says how.
+    """
     held = wallet.contents.account_at(member)
     account = AccountId(held.account)
-    after = HeldAccount(member=held.member, account=account, generation=held.generation + 1)
+    after = held.rotated(algorithm)
     command = RotateAccountKey(
         old=key_id(wallet.key_at(held).public),
         key=new_key(wallet.key_at(after), "transaction", account, wallet.chain),

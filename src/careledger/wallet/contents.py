@@ -19,6 +19,7 @@ from careledger.ledger.record import (
     MemberName,
     Record,
 )
+from careledger.ledger.signature import Algorithm
 from careledger.mechanisms.delivery import TermsPackage
 from careledger.mechanisms.envelope import ConsentId, Kind
 from careledger.verify.trust import Trust
@@ -36,6 +37,23 @@ class HeldAccount(Record):
     member: MemberName
     account: AccountName
     generation: Count = 0
+    algorithm: Algorithm | msgspec.UnsetType = msgspec.UNSET
+    """How its key signs; unset: Ed25519, as all keys did at first."""
+
+    def rotated(self, algorithm: Algorithm | None = None) -> "HeldAccount":
+        """The same account once its key was rotated, to one of `algorithm` or as before."""
+        before = self.algorithm
+        return HeldAccount(
+            member=self.member,
+            account=self.account,
+            generation=self.generation + 1,
+            algorithm=before if algorithm is None else algorithm,
+        )
+
+    @property
+    def signs_by(self) -> Algorithm:
+        """The same, said."""
+        return self.algorithm or "EdDSA"
 
 
 class Delivery(Record):

@@ -8,15 +8,17 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from careledger.ledger.record import Digest, MemberId, encode
-from careledger.ledger.signature import SigningKey
+from careledger.ledger.signature import Algorithm, SigningKey
 
 SEED_BYTES = 32
 
 
-def pairwise_key(seed: bytes, chain: Digest, member: MemberId, generation: int) -> SigningKey:
+def pairwise_key(
+    seed: bytes, chain: Digest, member: MemberId, generation: int, algorithm: Algorithm = "EdDSA"
+) -> SigningKey:
     """The patient's key toward `member`; each rotation counts `generation` up from 0."""
     secret = _derive(seed, "careledger pairwise key v1", chain, member, generation)
-    return SigningKey("EdDSA", secret)
+    return SigningKey(algorithm, secret)
 
 
 def client_key(seed: bytes, chain: Digest, member: MemberId, generation: int) -> SigningKey:

@@ -13,7 +13,7 @@ from careledger.consensus.remote import RemoteNode
 from careledger.ledger.errors import LedgerError, ProofError
 from careledger.ledger.membership import live_key
 from careledger.ledger.record import AccountId, Digest, Instant, MemberId, Record, digest
-from careledger.ledger.signature import SigningKey, key_id
+from careledger.ledger.signature import Algorithm, SigningKey, key_id
 from careledger.ledger.state import View
 from careledger.ledger.statement import Claims
 from careledger.ledger.transaction import Call, call, sign_transaction
@@ -112,15 +112,18 @@ class Wallet:
 
     def key_at(self, held: HeldAccount) -> SigningKey:
         """The patient's key toward one organisation."""
-        return pairwise_key(self._folder.seed, self.chain, MemberId(held.member), held.generation)
+        member = MemberId(held.member)
+        return pairwise_key(self._folder.seed, self.chain, member, held.generation, held.signs_by)
 
     def client_key_at(self, held: HeldAccount) -> SigningKey:
         """The patient's key for signing in at one organisation."""
         return client_key(self._folder.seed, self.chain, MemberId(held.member), held.generation)
 
-    def first_key(self, member: MemberId, generation: int = 0) -> SigningKey:
+    def first_key(
+        self, member: MemberId, generation: int = 0, algorithm: Algorithm = "EdDSA"
+    ) -> SigningKey:
         """The key that an account at `member` will have."""
-        return pairwise_key(self._folder.seed, self.chain, member, generation)
+        return pairwise_key(self._folder.seed, self.chain, member, generation, algorithm)
 
     def claims(self, issuer: AccountId, subject: str) -> Claims:
         """Claims of a statement by `issuer`, good for five minutes."""
@@ -160,13 +163,12 @@ class Wallet:
     def _count_rotations(self) -> None:
         """Catch up with a rotation that happened while the wallet was not told of it."""
         for held in self.contents.accounts:
-            after = HeldAccount(
-                member=held.member, account=held.account, generation=held.generation + 1
-            )
             account = AccountId(held.account)
-            now_live = live_key(self.view, account, key_id(self.key_at(after).public))
-            if live_key(self.view, account, key_id(self.key_at(held).public)) is None and now_live:
-                self.keep(self.contents.with_account(after))
+            if live_key(self.view, account, key_id(self.key_at(held).public)) is not None:
+                continue
+            for after in (held.rotated(), held.rotated("EdDSA+ML-DSA-65")):
+                if live_key(self.view, account, key_id(self.key_at(after).public)) is not None:
+                    self.keep(self.contents.with_account(after))
 
 
 def refusal_text(code: int) -> str:

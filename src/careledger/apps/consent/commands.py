@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from careledger.ledger.record import AccountName, Hash, Instant, MemberName, Record
+from careledger.ledger.statement import StatementBytes, check_sizes
 from careledger.mechanisms.deadline import Day
 from careledger.mechanisms.envelope import Actions, ConsentId, Kind, Purposes
 from careledger.mechanisms.policy import Role
@@ -13,7 +14,6 @@ from careledger.mechanisms.terms import Action
 
 SomePurposes = Annotated[tuple[Purpose, ...], msgspec.Meta(min_length=1, max_length=56)]
 SomeActions = Annotated[tuple[Action, ...], msgspec.Meta(min_length=1, max_length=3)]
-StatementBytes = Annotated[bytes, msgspec.Meta(min_length=1, max_length=2_048)]
 
 
 class Said(Record):
@@ -73,6 +73,9 @@ class AttestPaperConsent(Record, tag="attest-paper"):
     consent: SaidOnPaper
     witness: StatementBytes
     """The witness's signed statement over the same `SaidOnPaper`."""
+
+    def __post_init__(self) -> None:
+        check_sizes(self.witness)
 
 
 class EndPaperConsent(Record, tag="end-paper"):

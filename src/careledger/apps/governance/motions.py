@@ -157,7 +157,7 @@ def _admit(motion: Admit, context: Context, view: View) -> MemberAdmitted:
     require(view.get(SIGNERS, member) is None, MemberTaken)
     require(any(key.use == "transaction" for key in motion.keys), KeyNotProven)
     uses = tuple(key.use for key in motion.keys if key.use != "claim")
-    keys = tuple(check_first(member, key, context.chain, uses) for key in motion.keys)
+    keys = tuple(check_first(view, member, key, context.chain, uses) for key in motion.keys)
     require(len({key.public for key in keys}) == len(keys), KeyKnown)
     check_consensus(view, keys)
     return MemberAdmitted(

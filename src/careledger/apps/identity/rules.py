@@ -174,7 +174,7 @@ def _enrol(command: EnrolAccount, me: MemberId, context: Context, view: View) ->
         holder=command.holder,
         ial=command.ial,
         aal=command.aal,
-        key=check_first(account, command.key, context.chain, FIRST_USES),
+        key=check_first(view, account, command.key, context.chain, FIRST_USES),
         claim_until=until,
         at=context.time,
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from careledger.ledger.record import AccountName, Hash, Instant, MemberName, Record
+from careledger.ledger.statement import StatementBytes, check_sizes
 from careledger.mechanisms.anchored import BatchSize, Sequence
 from careledger.mechanisms.emergency import EmergencyReason
 from careledger.mechanisms.envelope import ConsentId
@@ -21,7 +22,6 @@ SessionId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 HoldId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 """16 random bytes from the custodian, who keeps what the hold is about off the ledger."""
 
-SignedBytes = Annotated[bytes, msgspec.Meta(min_length=1, max_length=2_048)]
 """A signed statement (`ledger.statement`)."""
 
 Receiver = Annotated[str, msgspec.Meta(pattern="^(@[a-z2-7]{26}|[a-z][a-z0-9-]{1,39})\\Z")]
@@ -42,7 +42,10 @@ class GrantBasis(Record, tag="grant"):
 class BreakGlassBasis(Record, tag="break-glass"):
     """A practitioner signed for an emergency; `mechanisms.emergency` has the statement."""
 
-    statement: SignedBytes
+    statement: StatementBytes
+
+    def __post_init__(self) -> None:
+        check_sizes(self.statement)
 
 
 class OwnAccessBasis(Record, tag="own-access"):
@@ -79,11 +82,14 @@ class DiscloseRecords(Record, tag="disclose"):
     """
 
     account: AccountName
-    request: SignedBytes
+    request: StatementBytes
     basis: Basis
     manifest: Hash
     session: SessionId
     ttl_s: Annotated[int, msgspec.Meta(ge=1, le=SESSION_S)] = SESSION_S
+
+    def __post_init__(self) -> None:
+        check_sizes(self.request)
 
 
 class RecordOffline(Record, tag="record-offline"):
@@ -93,17 +99,23 @@ class RecordOffline(Record, tag="record-offline"):
     emergency was genuine is found out and told, and does not keep it from being recorded.
     """
 
-    entry: SignedBytes
-    request: SignedBytes
-    emergency: SignedBytes
+    entry: StatementBytes
+    request: StatementBytes
+    emergency: StatementBytes
+
+    def __post_init__(self) -> None:
+        check_sizes(self.entry, self.request, self.emergency)
 
 
 class RefuseAccess(Record, tag="refuse"):
     """Answer `request` with no, and say in which dimensions; what the terms say stays unsaid."""
 
     account: AccountName | None
-    request: SignedBytes
+    request: StatementBytes
     dimensions: Dimensions
+
+    def __post_init__(self) -> None:
+        check_sizes(self.request)
 
 
 class AnchorReads(Record, tag="anchor-reads"):
