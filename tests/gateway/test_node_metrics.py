@@ -105,17 +105,17 @@ def test_the_figures_are_what_happened(tmp_path: Path) -> None:
 
 def test_what_waits_and_what_is_turned_away_shows(tmp_path: Path) -> None:
     async def story(here: Here) -> None:
-        answers = [here.solo.enqueue(note(here.chain, number)) for number in range(3)]
-        with pytest.raises(Busy):
-            here.solo.enqueue(note(here.chain, 3))
-        assert here.solo.load().transactions == here.solo.load().most_transactions == 3
+        answers = [here.solo.enqueue(note(here.chain, number)) for number in range(9)]
+        with pytest.raises(Busy):  # the last tenth is kept for what protects somebody
+            here.solo.enqueue(note(here.chain, 9))
+        assert here.solo.load().transactions == 9
         found = await here.figures()
-        assert value(found, "waiting_transactions_limit") == 3
+        assert value(found, "waiting_transactions_limit") == 10
         assert value(found, "transactions_total", outcome="busy") == 1
         await asyncio.gather(*answers)
         assert value(await here.figures(), "waiting_transactions") == 0
 
-    run(tmp_path, story, queue=Limits(transactions=3))
+    run(tmp_path, story, queue=Limits(transactions=10))
 
 
 def test_a_node_that_cannot_commit_is_not_healthy(tmp_path: Path) -> None:
