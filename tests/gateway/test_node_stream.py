@@ -18,10 +18,15 @@ from careledger.consensus.solo import SoloEngine
 from careledger.gateway import node_stream
 from careledger.gateway.node_api import node_app
 from careledger.gateway.node_followers import Followers
+from careledger.store.gap import HistoryAbsent
+from careledger.store.store import Store
 from tests.consensus.world import engine, sign
 from tests.faults.node_process import NodeProcess, found_trial, free_port
 from tests.gateway.test_node_api import note, services
 from tests.ledger.world import ANA, NOW, SetNote, Unwelcome
+from tests.store import test_gap
+
+without_past = test_gap.new
 
 SSE = {"accept": "text/event-stream"}
 
@@ -258,6 +263,19 @@ def test_whoever_takes_nothing_is_let_go_and_little_was_read_for_it(
         writer.transport.abort()
 
     run(tmp_path, story)
+
+
+def test_what_is_not_here_yet_is_not_passed_over(without_past: Store) -> None:
+    """A node that began from a snapshot tells of what followed, and says what is absent."""
+    with without_past.snapshot() as committed:
+        gap = committed.gap
+        assert gap is not None
+        for begin in (gap.next, gap.size - 1):
+            with pytest.raises(HistoryAbsent):
+                node_stream._page(committed, begin)
+        page, following = node_stream._page(committed, gap.size)
+    assert page.startswith(b"id: %d\n" % (gap.size + 1))
+    assert gap.size < following <= without_past.latest.size
 
 
 def test_a_node_that_stops_ends_the_streams_and_itself(tmp_path: Path) -> None:

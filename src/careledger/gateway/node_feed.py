@@ -65,6 +65,8 @@ def _whole(name: str, text: str, between: tuple[int, int]) -> int:
 def _check_reached(services: NodeServices, after: int) -> None:
     with services.reader.snapshot() as committed:
         size = committed.latest().size
+        if committed.gap is not None:
+            committed.gap.check_receipts(after, after + 1)
     if after > size:
         raise HTTPException(404, _beyond(size))
 

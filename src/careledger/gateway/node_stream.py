@@ -114,10 +114,18 @@ async def _until_gone(receive: Receive) -> None:
 
 
 def _page(committed: Snapshot, begin: int) -> tuple[bytes, int]:
-    """Events from the log position `begin` on, and the position that follows them."""
+    """Events from the log position `begin` on, and the position that follows them.
+
+    Raises:
+        HistoryAbsent: the next one is not here yet; what is here before it was told.
+    """
     page = bytearray()
-    index = begin
-    for entry in committed.entries(begin, begin + PAGE_ENTRIES):
+    index, end = begin, begin + PAGE_ENTRIES
+    if committed.gap is not None:
+        committed.gap.check_receipts(begin, begin + 1)
+        if begin < committed.gap.next:
+            end = min(end, committed.gap.next)
+    for entry in committed.entries(begin, end):
         # LogEntry is a union, which mypy does not take for a type[T].
         kind, said = _told(committed, index, decode_trusted(entry, LogEntry))  # type: ignore[arg-type]
         index += 1
