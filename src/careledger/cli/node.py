@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from careledger.node.config import OrderWith
+    from careledger.verify.trust import Trust
 
 
 @click.group()
@@ -98,7 +101,11 @@ def join(home: Path, peers: tuple[str, ...], trust_file: Path) -> None:
     from careledger.node.joining import join as join_from
     from careledger.node.joining import node_peers, open_peers, read_trust
 
-    trust, urls = read_trust(trust_file), node_peers(load_node(home), peers)
+    config = load_node(home)
+    trust, urls = read_trust(trust_file), node_peers(config, peers)
+    if config.engine == "cometbft":
+        _plan(home, trust, urls)
+        return
     with open_peers(urls) as opened, progress_bar("Fetching the snapshot") as tell:
         joined = join_from(home, opened, trust, wall_clock(), tell)
     header = joined.manifest.header
@@ -110,6 +117,23 @@ def join(home: Path, peers: tuple[str, ...], trust_file: Path) -> None:
         f"At least {trust.threshold} of {len(trust.members)} members that you trust signed "
         f"that log. Next: careledger node run {home}"
     )
+
+
+def _plan(home: Path, trust: "Trust", urls: "Sequence[str]") -> None:
+    """The engine carries the snapshot itself, when it runs; here is found from where on."""
+    from careledger.cli.clock import wall_clock
+    from careledger.node.beginning import plan
+    from careledger.node.joining import open_peers
+
+    with open_peers(urls) as opened:
+        planned = plan(home, opened, trust, wall_clock())
+    header = planned.manifest.header
+    click.echo(
+        f"At least {trust.threshold} of {len(trust.members)} members that you trust signed the log "
+        f"at block {header.height:,}, app hash {header.app_hash.hex()}; the engines of "
+        f"{planned.agreeing} nodes show the header that commits to it."
+    )
+    click.echo(f"From there on the engine takes it: careledger node run {home}")
 
 
 @node.command()

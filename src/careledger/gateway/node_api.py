@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from careledger.consensus.intake import Ordered
-from careledger.gateway import node_checkpoints, node_history, node_proofs, node_tiles
+from careledger.gateway import node_checkpoints, node_engine, node_history, node_proofs, node_tiles
 from careledger.gateway.body import read_body
 from careledger.gateway.node_feed import events
 from careledger.gateway.node_metrics import PATH, Measured, metrics
@@ -56,6 +56,7 @@ def node_app(services: NodeServices, engine: Engine) -> Starlette:
         *node_proofs.routes(services),
         *node_tiles.routes(services),
         *node_history.routes(services),
+        *node_engine.routes(services),
         Route("/v1/events", events(services), methods=["GET"]),
         Route("/v1/genesis", _genesis(services), methods=["GET"]),
         Route("/v1/health", _health(services), methods=["GET"]),

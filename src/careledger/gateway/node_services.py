@@ -1,6 +1,6 @@
 """What the node API needs of its node."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -110,6 +110,8 @@ class NodeServices:
     """Which engine orders, and how it is: its name, and what else it has to say."""
     metrics_here: bool = True
     """Whether the node API serves metrics, to this machine; else they have a door of their own."""
+    engine_rpc: Callable[[bytes], Awaitable[bytes]] | None = None
+    """Asks this node's engine what light clients ask (JSON-RPC); None if it has none."""
     snapshots: Kept | None = None
     """What is kept for nodes that join; None if nothing is."""
 

@@ -217,6 +217,22 @@ def _history() -> Json:
         "/v1/snapshots/{height}/{number}": _get(
             "One chunk of it", _bytes("entries or rows", octets), height, number, missing=True
         ),
+        "/v1/engine": {
+            "post": {
+                "summary": "What light clients ask the engine: commit, validators, parameters",
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": {"type": "object"}}},
+                },
+                "responses": {
+                    "200": _json("the engine's answer (JSON-RPC 2.0)", {"type": "object"}),
+                    "400": _problem("another method, or other parameters"),
+                    "404": _problem("this node has no engine of its own"),
+                    "413": _problem("too large"),
+                    "503": _problem("the engine does not answer"),
+                },
+            }
+        },
         "/v1/history": _get(
             "Consecutive blocks from a height on: entries, transactions, receipts",
             _bytes("CBOR array", "application/cbor"),

@@ -64,10 +64,10 @@ def join(
     if trust.chain != chain.hex():
         raise BadConfiguration(f"the trust file is of chain {trust.chain}, not {chain.hex()}")
     ledger = home / config.ledger
-    _check_empty(ledger)
+    check_empty(ledger)
     reasons: list[str] = []
     applications = active_applications(genesis, installed(), 0)
-    for peer, data in _manifests(peers, reasons):
+    for peer, data in manifests(peers, reasons):
         try:
             manifest = parse_manifest(data, chain)
             check_time(manifest, now)
@@ -77,14 +77,19 @@ def join(
                 restoration.finish()
                 restoration.put_in_place().close()
         except (ProofError, Malformed) as error:
-            reasons.append(f"{peer.url}: {_words(error)}")
-            _log.warning("a snapshot of %s does not hold: %s", peer.url, _words(error))
+            reasons.append(f"{peer.url}: {words(error)}")
+            _log.warning("a snapshot of %s does not hold: %s", peer.url, words(error))
         else:
             return Joined(manifest=manifest, source=peer.url)
     raise NothingToJoin("; ".join(dict.fromkeys(reasons)) or "no peer keeps a snapshot yet")
 
 
-def _check_empty(ledger: Path) -> None:
+def check_empty(ledger: Path) -> None:
+    """See that the ledger holds no block but the first.
+
+    Raises:
+        BadConfiguration: it does.
+    """
     if not data_file(ledger).exists():
         return
     with StoreReader(ledger) as reader, reader.snapshot() as committed:
@@ -109,20 +114,20 @@ def check_time(manifest: Manifest, now: Instant) -> None:
         )
 
 
-def _manifests(peers: Sequence[Peer], reasons: list[str]) -> Iterator[tuple[Peer, bytes]]:
+def manifests(peers: Sequence[Peer], reasons: list[str]) -> Iterator[tuple[Peer, bytes]]:
     """Manifests that differ, the newest first, each from the first peer that has it."""
     offered: list[tuple[int, Peer]] = []
     for peer in peers:
         try:
             offered += [(height, peer) for height in peer.heights()]
         except LedgerError as error:
-            reasons.append(_words(error))
+            reasons.append(words(error))
     seen: set[bytes] = set()
     for height, peer in sorted(offered, key=lambda one: -one[0]):
         try:
             data = peer.manifest(height)
         except LedgerError as error:
-            reasons.append(_words(error))
+            reasons.append(words(error))
             continue
         if data is not None and data not in seen:
             seen.add(data)
@@ -143,7 +148,7 @@ def _fetch(restoration: Restoration, peers: Sequence[Peer], progress: Progress) 
             try:
                 chunk = peer.chunk(manifest.header.height, number)
             except LedgerError as error:
-                _log.warning("chunk %d: %s", number, _words(error))
+                _log.warning("chunk %d: %s", number, words(error))
                 continue
             if chunk is None or not restoration.is_next(chunk):
                 _log.warning("%s gives another chunk %d than was named", peer.url, number)
@@ -156,7 +161,8 @@ def _fetch(restoration: Restoration, peers: Sequence[Peer], progress: Progress) 
             raise ProofError("no peer gives all of its chunks")
 
 
-def _words(error: LedgerError) -> str:
+def words(error: LedgerError) -> str:
+    """What went wrong, for people."""
     return str(error) or " ".join((type(error).__doc__ or type(error).__name__).split())
 
 

@@ -13,9 +13,11 @@ from careledger.consensus.cometbft.home import (
     EngineSettings,
     write_home,
 )
+from careledger.consensus.cometbft.home import StateSync as EngineStart
 from careledger.consensus.cometbft.pair import Pair, rpc_client
 from careledger.consensus.cometbft.process import EngineProcess
 from careledger.consensus.cometbft.program import find_engine
+from careledger.consensus.cometbft.snapshot_calls import Snapshots
 from careledger.consensus.engine import Engine
 from careledger.consensus.solo import SoloEngine
 from careledger.consensus.verification import Workers
@@ -34,6 +36,8 @@ def make_engine(
     *,
     clock: Callable[[], Instant],
     workers: Workers | None,
+    snapshots: Snapshots | None = None,
+    start: EngineStart | None = None,
 ) -> Engine:
     """The engine that orders for `chain`; whoever starts it closes it.
 
@@ -48,7 +52,7 @@ def make_engine(
         case "solo":
             return SoloEngine(chain, clock=clock, workers=workers)
         case "cometbft":
-            return _pair(home, config, chain, clock, workers)
+            return _pair(home, config, chain, clock, workers, snapshots, start)
 
 
 def engine_facts(engine: Engine) -> Mapping[str, object]:
@@ -62,6 +66,8 @@ def _pair(
     chain: Chain,
     clock: Callable[[], Instant],
     workers: Workers | None,
+    snapshots: Snapshots | None,
+    start: EngineStart | None,
 ) -> Pair:
     if config.consensus_key is None or config.engine_key is None:
         raise BadConfiguration(
@@ -77,6 +83,7 @@ def _pair(
         listen=config.engine_listen,
         peers=config.engine_peers,
         silent_blocks=config.engine_silent_blocks,
+        sync=start,
     )
     genesis = _genesis(chain)
     engine_home = EngineHome((home / config.engine_home).resolve())
@@ -94,7 +101,12 @@ def _pair(
     prepare()
     rpc = rpc_client(engine_home)
     application = CometEngine(
-        chain, clock=clock, socket=engine_home.application_socket, rpc=rpc, workers=workers
+        chain,
+        clock=clock,
+        socket=engine_home.application_socket,
+        rpc=rpc,
+        workers=workers,
+        snapshots=snapshots,
     )
     return Pair(application, EngineProcess(program, engine_home, prepare), rpc, settings.peers)
 

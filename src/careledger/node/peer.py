@@ -1,7 +1,8 @@
 """Another node, asked for snapshots, checkpoints and the past; nothing of it is believed."""
 
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx2
 import msgspec
@@ -21,6 +22,7 @@ MAX_PAST_BYTES = 48_000_000
 
 _MOST_HEIGHTS = 100
 _MOST_ANSWER = 100_000
+_MOST_HEADERS = 2_000_000
 
 
 class Peer:
@@ -115,6 +117,23 @@ class Peer:
             raise Malformed
         return blocks
 
+    def ask_engine(self, method: str, *, height: int) -> Mapping[str, Any]:  # Any: JSON
+        """What its engine answers to a light client; not checked yet.
+
+        Raises:
+            Unavailable: it has no engine, or that does not answer so.
+        """
+        question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"height": str(height)}}
+        try:
+            answer = self._client.post(f"{self.url}/v1/engine", json=question)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise Unavailable(f"no answer from {self.url}: {type(error).__name__}") from error
+        try:
+            found = msgspec.json.decode(answer.content[:_MOST_HEADERS], type=_Answered).result
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._unlike("v1/engine") from error
+        return found
+
     def _get(self, path: str, most: int) -> bytes | None:
         """At most so many bytes; None if there is nothing at `path`."""
         try:
@@ -142,6 +161,10 @@ class _Snapshot(msgspec.Struct):
 
 class _Snapshots(msgspec.Struct):
     snapshots: tuple[_Snapshot, ...]
+
+
+class _Answered(msgspec.Struct):
+    result: dict[str, Any]  # Any: JSON
 
 
 class _Consistency(msgspec.Struct):

@@ -15,6 +15,8 @@ from starlette.applications import Starlette
 
 from careledger.apps import installed
 from careledger.consensus.chain import Chain
+from careledger.consensus.cometbft.home import StateSync as EngineStart
+from careledger.consensus.cometbft.pair import Pair
 from careledger.consensus.engine import Engine
 from careledger.consensus.verification import Workers
 from careledger.gateway.node_api import node_app
@@ -25,6 +27,7 @@ from careledger.ledger.genesis import Installed, active_applications, load_genes
 from careledger.ledger.membership import TABLES
 from careledger.ledger.record import Instant, MemberId, digest
 from careledger.ledger.state import Table
+from careledger.node.beginning import load_beginning
 from careledger.node.config import NodeConfig, OrderWith, load_node
 from careledger.node.cosigning import Cosigning, open_cosigning
 from careledger.node.gathering import Gathering
@@ -33,8 +36,10 @@ from careledger.node.holding import hold_home
 from careledger.node.listening import Door, serve
 from careledger.node.logs import set_up
 from careledger.node.ordering import engine_facts, make_engine
+from careledger.node.state_sync import StateSync
 from careledger.store.store import Store
 from careledger.vault.keyfile import load_signing_key
+from careledger.verify.trust import Trust
 
 _log = logging.getLogger(__name__)
 
@@ -77,10 +82,21 @@ async def open_node(
             workers = Workers(ledger, chain_id, config.workers)
             owned.callback(workers.close)
         chain = Chain(store, chain_id, genesis, installed())
-        engine = make_engine(home, config, chain, clock=clock, workers=workers)
+        history = History(home, config, store)
+        beginning = load_beginning(home) if config.engine == "cometbft" else None
+        syncing = _syncing(home, config, store, history, beginning, clock)
+        owned.callback(syncing.close)
+        engine = make_engine(
+            home,
+            config,
+            chain,
+            clock=clock,
+            workers=workers,
+            snapshots=syncing,
+            start=beginning[0] if beginning else None,
+        )
         cosigning = open_cosigning(home, config, store, chain_id, clock)
         services = _services(home, config, genesis_file, chain, engine, cosigning)
-        history = History(home, config, store)
         services = replace(services, snapshots=history.kept, snapshot_taken=history.taken)
         gathering = Gathering(cosigning, config.cosigners, services.wait_for_block)
         await engine.start()
@@ -94,6 +110,28 @@ async def open_node(
             await history.close()
             await gathering.close()
             await engine.close()
+
+
+def _syncing(
+    home: Path,
+    config: NodeConfig,
+    store: Store,
+    history: History,
+    beginning: tuple[EngineStart, Trust] | None,
+    clock: Callable[[], Instant],
+) -> StateSync:
+    """What the engine carries of snapshots, to others and from them."""
+    loop = asyncio.get_running_loop()
+    return StateSync(
+        store,
+        home / config.ledger,
+        history.kept,
+        installed(),
+        trust=beginning[1] if beginning else None,
+        peers=config.cosigners,
+        clock=clock,
+        adopted=lambda: loop.call_soon_threadsafe(history.fill),
+    )
 
 
 def _services(
@@ -121,6 +159,7 @@ def _services(
         followers=Followers(config.followers),
         usage=chain.store.usage,
         engine_facts=lambda: engine_facts(engine),
+        engine_rpc=engine.ask if isinstance(engine, Pair) else None,
         metrics_here=config.metrics_port is None,
     )
 

@@ -36,7 +36,7 @@ class StateSync:
         trust: Trust | None,
         peers: Sequence[str],
         clock: Callable[[], Instant],
-        adopted: Callable[[], None] = lambda: None,
+        adopted: Callable[[], object] = lambda: None,
     ) -> None:
         """Begin `store` only from what `trust` believes by the word of the nodes at `peers`.
 
@@ -48,6 +48,7 @@ class StateSync:
         self._store, self._ledger, self._kept, self._programs = store, ledger, kept, programs
         self._trust, self._peers, self._clock, self._adopted = trust, peers, clock, adopted
         self._restoration: Restoration | None = None
+        self._is_there = False
 
     # --- for others --------------------------------------------------------------------------
 
@@ -83,9 +84,13 @@ class StateSync:
         offered = request.snapshot
         if offered is None or offered.format != FORMAT:
             return m.ResponseOfferSnapshot(result=m.Offer.REJECT_FORMAT)
-        if self._store.latest.height:
-            _log.error("the engine asks for a snapshot, but the ledger holds blocks: it goes on")
-            return m.ResponseOfferSnapshot(result=m.Offer.ABORT)
+        latest = self._store.latest
+        if latest.height:
+            if (offered.height, request.app_hash) == (latest.height, latest.app_hash):
+                self._is_there = True  # the engine ended before it had taken note
+                return m.ResponseOfferSnapshot(result=m.Offer.ACCEPT)
+            _log.error("no snapshot of block %d: the ledger holds blocks already", offered.height)
+            return m.ResponseOfferSnapshot(result=m.Offer.REJECT)
         try:
             manifest = self._believed(offered, request.app_hash)
             applications = active_applications(self._genesis, self._programs, 0)
@@ -104,6 +109,8 @@ class StateSync:
         self, request: m.RequestApplySnapshotChunk, /
     ) -> m.ResponseApplySnapshotChunk:
         """The next chunk; with the last one the store begins, or the snapshot is rejected."""
+        if self._is_there:
+            return m.ResponseApplySnapshotChunk(result=m.Apply.ACCEPT)
         restoration = self._restoration
         if restoration is None or request.index != restoration.added:
             return m.ResponseApplySnapshotChunk(result=m.Apply.RETRY_SNAPSHOT)
@@ -133,6 +140,7 @@ class StateSync:
 
     def close(self) -> None:
         """Drop what was begun and is not the ledger."""
+        self._is_there = False
         if self._restoration:
             self._restoration.close()
             self._restoration = None

@@ -10,7 +10,7 @@ from typing import Self
 
 import lmdb
 
-from careledger.ledger.errors import CorruptStore, InvalidBlock, LedgerError, Unavailable
+from careledger.ledger.errors import CorruptStore, InvalidBlock, Unavailable
 from careledger.ledger.genesis import genesis_block, genesis_changes, load_genesis
 from careledger.ledger.merkle import Frontier
 from careledger.ledger.record import Digest
@@ -73,6 +73,7 @@ class Store:
         self._folder, self._map_size, self._commit = folder, map_size, commit
         self._process = os.getpid()
         self._writing = threading.Lock()
+        self._before: list[lmdb.Environment] = []
         self._lock = lock_folder(folder)
         with ExitStack() as opened:
             opened.callback(self._lock.close)
@@ -227,23 +228,19 @@ class Store:
             Unavailable: the disk did not answer.
         """
         with self._writing:
-            self._environment.close()
-            try:
-                lock = restoration.put_in_place(steps)
-            except LedgerError:
-                self._reopen()
-                raise
+            if self.latest.height:
+                raise CorruptStore(f"{self._folder} holds blocks already", self.latest.height)
+            lock = restoration.put_in_place(steps, is_replaceable=True)
             self._lock.close()
             self._lock = lock
-            self._reopen()
-
-    def _reopen(self) -> None:
-        self._environment = open_for_writing(self._folder, self._map_size)
-        self._recover()
+            self._before.append(self._environment)  # another thread may still read there
+            self._environment = open_for_writing(self._folder, self._map_size)
+            self._recover()
 
     def close(self) -> None:
         """Let the folder go."""
-        self._environment.close()
+        for environment in (self._environment, *self._before):
+            environment.close()
         self._lock.close()
 
     def __enter__(self) -> Self:

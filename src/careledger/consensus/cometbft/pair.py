@@ -12,7 +12,10 @@ from careledger.consensus.cometbft.process import EngineProcess
 from careledger.consensus.cometbft.standing import Standing
 from careledger.consensus.intake import Ordered
 from careledger.consensus.measures import Load, Measures, Presence
+from careledger.ledger.errors import Unavailable
 from careledger.ledger.record import Instant
+
+ASK_S = 10.0
 
 RPC = "http://engine"
 """No host: the client behind it speaks over the engine's socket."""
@@ -95,6 +98,18 @@ class Pair:
         await self.process.close()
         await self._application.close()
         await self._rpc.aclose()
+
+    async def ask(self, body: bytes) -> bytes:
+        """What the engine answers to a JSON-RPC request.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+        try:
+            answer = await self._rpc.post("/", content=body, timeout=ASK_S)
+        except httpx2.HTTPError as error:
+            raise Unavailable(f"the engine does not answer: {type(error).__name__}") from error
+        return answer.content
 
     def enqueue(self, raw: bytes) -> "asyncio.Future[Ordered]":
         """Take a transaction in; the answer is its receipt, once that is durable.

@@ -22,11 +22,14 @@ class Steps:
 STEPS = Steps()
 
 
-def swap_in(staged: Path, ledger: Path, steps: Steps = STEPS) -> None:
+def swap_in(
+    staged: Path, ledger: Path, steps: Steps = STEPS, *, is_replaceable: bool = False
+) -> None:
     """Make `staged` the ledger. A store that is there may hold its first block and no other.
 
     The rename of `staged` is the step that counts. A crash before it leaves the ledger that was
-    there, or none, which begins with the same first block again; never half of one.
+    there, or none, which begins with the same first block again; never half of one. Whoever has
+    it open says that it `is_replaceable`: LMDB opens a file once in a process.
 
     Raises:
         CorruptStore: the ledger holds blocks.
@@ -37,7 +40,8 @@ def swap_in(staged: Path, ledger: Path, steps: Steps = STEPS) -> None:
     try:
         steps.sync(staged)
         if ledger.exists():
-            _check_replaceable(ledger)
+            if not is_replaceable:
+                _check_replaceable(ledger)
             shutil.rmtree(old, ignore_errors=True)
             steps.rename(ledger, old)
             steps.sync(ledger.parent)

@@ -149,7 +149,7 @@ class Restoration:
             raise failure(error, self.folder) from error
         self._is_finished = True
 
-    def put_in_place(self, steps: Steps = STEPS) -> BinaryIO:
+    def put_in_place(self, steps: Steps = STEPS, *, is_replaceable: bool = False) -> BinaryIO:
         """Make what was staged the ledger; the lock of its folder, for who writes it from now on.
 
         Whoever calls holds the lock of the ledger that is there, if there is one.
@@ -160,7 +160,7 @@ class Restoration:
         """
         if not self._is_finished:
             raise CorruptStore("a snapshot that is not checked does not become the ledger")
-        swap_in(self.folder, self._ledger, steps)
+        swap_in(self.folder, self._ledger, steps, is_replaceable=is_replaceable)
         self._is_placed = True
         return self._lock
 
