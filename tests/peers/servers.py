@@ -1,4 +1,5 @@
-"""Start a FHIR server that nobody here wrote: Medplum's router in memory, or HAPI's JPA server.
+"""Start a FHIR server that nobody here wrote (Medplum's router in memory, HAPI's JPA server), or
+ask HAPI's validator.
 
 Medplum is up in a second or two. HAPI takes half a minute and 2 GB, so its tests are among the long
 runs; the first time Maven also fetches it (about 400 MB).
@@ -17,6 +18,7 @@ from tests.faults.node_process import free_port
 
 HERE = Path(__file__).parent
 HAPI = HERE / "hapi"
+VALIDATOR = HERE / "validator"
 READY = b"ready\n"
 
 
@@ -35,20 +37,38 @@ def medplum(modules: Path, log: Path) -> Iterator[str]:
 def hapi(log: Path) -> Iterator[str]:
     """The base URL of HAPI's JPA server (R4) over H2 in memory; empty at first."""
     java = _program("java")
-    _build_hapi()
+    _build(HAPI, "hapi-peer-1.jar")
     port = free_port()
     path = f"{HAPI / 'target' / 'hapi-peer-1.jar'}:{HAPI / 'target' / 'lib'}/*"
     with _running([java, "-Xmx2g", "-cp", path, "Peer", str(port)], log, within_s=240):
         yield f"http://127.0.0.1:{port}/fhir"
 
 
-def _build_hapi() -> None:
-    if (HAPI / "target" / "hapi-peer-1.jar").exists() and (HAPI / "target" / "lib").is_dir():
+def validated(lines: Sequence[str]) -> list[list[list[str]]]:
+    """What HAPI's validator says of resources: severity, id, place and text of each issue."""
+    java = _program("java")
+    _build(VALIDATOR, "hapi-validator-1.jar")
+    path = f"{VALIDATOR / 'target' / 'hapi-validator-1.jar'}:{VALIDATOR / 'target' / 'lib'}/*"
+    text = "".join(f"{line}\n" for line in lines)
+    command = [java, "-Xmx1500m", "-cp", path, "Validate"]
+    run = subprocess.run(command, input=text, text=True, capture_output=True, check=True)
+    found: list[list[list[str]]] = [[]]
+    for line in run.stdout.splitlines():
+        if line:
+            found[-1].append(line.split("\t"))
+        else:
+            found.append([])
+    assert len(found) == len(lines) + 1
+    return found[:-1]
+
+
+def _build(project: Path, jar: str) -> None:
+    if (project / "target" / jar).exists() and (project / "target" / "lib").is_dir():
         return
-    command = [_program("mvn"), "-q", "-B", "-ntp", "-f", str(HAPI / "pom.xml"), "package"]
+    command = [_program("mvn"), "-q", "-B", "-ntp", "-f", str(project / "pom.xml"), "package"]
     built = subprocess.run(command, capture_output=True, check=False, timeout=1200)
     if built.returncode:
-        pytest.skip("HAPI is missing: Maven could not fetch or build tests/peers/hapi")
+        pytest.skip(f"HAPI is missing: Maven could not fetch or build tests/peers/{project.name}")
 
 
 def _program(name: str) -> str:

@@ -71,6 +71,23 @@ def test_every_profile_asked_for_or_claimed_is_held_against() -> None:
     assert found({"resourceType": "Patient"}) == set()
 
 
+@pytest.mark.parametrize(
+    ("inside", "kept"),
+    [
+        ({"valueString": "x"}, True),
+        ({"_valueString": {"extension": [{"url": "urn:y", "valueCode": "y"}]}}, True),
+        ({"extension": [{"url": "y", "valueCode": "y"}]}, True),
+        ({"valueString": "x", "extension": [{"url": "y", "valueCode": "y"}]}, False),
+        ({}, False),
+    ],
+)
+def test_an_extension_has_a_value_or_extensions_and_not_both(
+    inside: dict[str, Any], kept: object
+) -> None:
+    said = found({"resourceType": "Patient", "extension": [{"url": "urn:x", **inside}]})
+    assert (said == set()) is kept
+
+
 def test_counts() -> None:
     assert found(pressure(subject=None), "us-core-blood-pressure") == {
         ("error", "Observation.subject")

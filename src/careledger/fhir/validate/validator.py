@@ -136,6 +136,9 @@ class _Walk:
         self._rules(element.rules, one.value, one.place, path)
         if not isinstance(one.value, dict):
             return
+        if one.type == "Extension" and not _keeps_ext_1(one.value):
+            text = "ext-1: Must have either extensions or value[x], not both"
+            self.add(Finding("error", "invariant", one.place, text))
         for inside, id_ in self._content(one, element, profile):
             at = path if inside is profile else one.type
             if id_ == inside.root.id and "resourceType" in one.value:
@@ -224,3 +227,9 @@ class _Walk:
             elif not kept:
                 severity: Severity = "warning" if rule.severity == "warning" else "error"
                 self.add(Finding(severity, "invariant", place, f"{rule.key}: {rule.human}"))
+
+
+def _keeps_ext_1(extension: Json) -> bool:
+    """Exactly one of a value and extensions inside (FHIR R4 2.4.1.1, ext-1)."""
+    has_value = any(name.lstrip("_").startswith("value") for name in extension)
+    return has_value is not ("extension" in extension)
