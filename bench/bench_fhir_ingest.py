@@ -1,27 +1,39 @@
 """Bundles over HTTP into a gateway process, with the small index and with all parameters.
 
 Goals: 5,000 resources a second with the small index, 1,500 with all, memory flat however much
-comes; on SQLite and on PostgreSQL (where its programs are installed). The generator is on the same
-two cores. The same bundles go to Medplum's router in memory in the same run; with HAPI=1 to HAPI's
-JPA server too. What each of them checks on the way: docs/reference/performance.md.
+comes; on SQLite and on PostgreSQL (where its programs are installed). Then LINES resources come as
+one `$import`, and memory is told at its quarters. The generator is on the same two cores. The same
+bundles go to Medplum's router in memory in the same run; with HAPI=1 to HAPI's JPA server too. What
+each of them checks on the way: docs/reference/performance.md.
 """
 
 import asyncio
 import os
 import tempfile
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
+
+from bench.exchange_world import World
 from bench.gateway_world import FHIR_JSON, bundles, entries, gateway
+from bench.grown_record import Renamed, fill, resources_of
 from bench.http_load import Ask, Load, load
 from bench.measure import percentiles
+from careledger.exchange.bulk.writing import one_line
+from careledger.node.gateway_process import RunningGateway
+from careledger.vault.opening import Opened
 from tests.peers.servers import hapi, medplum
 from tests.postgres import programs, server
 
 PORT = 17_970
 PATIENTS = int(os.environ.get("PATIENTS", "60"))
 GOALS = {"small": 5_000, "all": 1_500}
+LINES = int(os.environ.get("LINES", "40000"))
 CONNECTIONS = 4
 MODULES = Path(__file__).parents[1] / "tests" / "interop" / "node_modules"
+NDJSON = "application/fhir+ndjson"
 PEER_HEADERS = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON}
 
 
@@ -43,7 +55,7 @@ async def ours(
 ) -> tuple[float, str]:
     """Resources a second, and a line about it; memory at half of the input and at its end."""
     half = len(data) // 2
-    async with gateway(folder, port, index=index, **settings) as one:
+    async with gateway(folder, port, settings | {"index": index}) as one:
         before = await ingest(one.url, one.headers, data[:half])
         at_half = one.private_mb
         asks = [Ask("/", "POST", each) for each in data[half:]]
@@ -71,7 +83,45 @@ async def measure(folder: Path) -> None:
             home, port = folder / f"{index}-postgres", PORT + 20 * number + 10
             in_postgres, told = await ours(home, data, index, port, postgres=str(file))
         print(f"index {index}, PostgreSQL: {in_postgres / goal:.2f} of the goal; {told}")
+    await streamed(folder / "stream", data)
     await peers(folder, data, rate)
+
+
+async def streamed(folder: Path, data: list[bytes]) -> None:
+    """One body of LINES lines: the record that is there, patient by patient, under new ids."""
+    models: list[list[Opened]] = []
+
+    async def first(_: World, here: RunningGateway) -> None:
+        record = await fill(here, data)
+        models.extend(resources_of(here, local) for local in record.accounts)
+
+    async with gateway(folder, PORT + 60, first=first) as one:
+        memory = list[float]()
+
+        async def body() -> AsyncIterator[bytes]:
+            sent = 0
+            for number in range(LINES):
+                if sent >= LINES * (len(memory) + 1) // 4:
+                    memory.append(one.private_mb)
+                if sent >= LINES:
+                    return
+                fresh = Renamed(models[number % len(models)])
+                lines = [fresh.renamed(one_line(each.data)) for each in fresh.patient_first]
+                sent += len(lines)
+                yield b"".join(line + b"\n" for line in lines)
+
+        headers = one.headers | {"Content-Type": NDJSON}
+        async with httpx2.AsyncClient(headers=headers, timeout=None) as client:
+            began = time.perf_counter()
+            answer = await client.post(f"{one.url}/$import", content=body())
+        elapsed = time.perf_counter() - began
+        stored, refused = (each["valueInteger"] for each in answer.json()["parameter"][:2])
+        assert not refused, answer.text[:500]
+    told = "/".join(f"{each:.0f}" for each in memory)
+    print(
+        f"$import: {stored / elapsed / GOALS['all']:.2f} of the goal of {GOALS['all']}, all "
+        f"parameters; own memory at the quarters of {stored} lines {told} MB"
+    )
 
 
 async def peers(folder: Path, data: list[bytes], ours_all: float) -> None:

@@ -1,7 +1,7 @@
 """A node process and Riverside's gateway process, spoken to over HTTP like any FHIR server."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,12 @@ from careledger.cli.demo.processes import Processes
 from careledger.cli.smart import Session, member_client
 from careledger.fhir.synthetic.population import population
 from careledger.node.config import GATEWAY_FILE, format_toml, load_gateway
+from careledger.node.gateway_process import RunningGateway, open_gateway
 
 FHIR_JSON = "application/fhir+json"
+
+
+First = Callable[[World, RunningGateway], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,27 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(folder: Path, port: int, **settings: object) -> AsyncIterator[Gateway]:
-    """Node and gateway on ports from `port` on, `settings` in gateway.toml."""
+async def gateway(
+    folder: Path,
+    port: int,
+    settings: Mapping[str, object] | None = None,
+    *,
+    first: First | None = None,
+) -> AsyncIterator[Gateway]:
+    """Node and gateway on ports from `port` on, `settings` in gateway.toml.
+
+    `first` has the gateway in this process, before it gets one of its own.
+    """
     world = World.found(folder / "net", port)
     network, home = world.network, world.network.home(RIVERSIDE)
-    config = msgspec.structs.replace(load_gateway(home), **settings)
+    config = msgspec.structs.replace(load_gateway(home), **(settings or {}))
     (home / GATEWAY_FILE).write_text(format_toml(config))
     with Processes(folder / "logs") as processes:
         processes.start("node", "node", "run", str(network.node_home))
         await processes.wait_until_up({"node": f"{network.node_url}/v1/health"}, network.chain)
+        if first is not None:
+            async with open_gateway(home, config) as here:
+                await first(world, here)
         processes.start("riverside", "gateway", "run", str(home))
         address = network.gateways[RIVERSIDE]
         await processes.wait_until_up({"riverside": f"{address}/health"}, network.chain)

@@ -21,6 +21,7 @@ from careledger.vault.errors import (
     WrongFacts,
     WrongOwner,
 )
+from careledger.vault.indexes import JUDGED_BYTES
 from careledger.vault.objects import PatientRef
 from careledger.vault.rows import Step
 from careledger.vault.vault import Vault
@@ -139,6 +140,25 @@ def test_a_search_may_name_a_type(vault: Vault, ana: PatientRef) -> None:
     assert vault.search(own(ANA), anything, NOW, "Condition") == []
     assert [one.id for one in vault.search_directory(anything, "Practitioner")] == ["cho"]
     assert vault.search_directory(anything, "Organization") == []
+
+
+def test_what_a_permit_looked_at_is_found_anew_when_it_changes(
+    vault: Vault, ana: PatientRef
+) -> None:
+    permit = world.granted(ANA, LABS_ONLY)
+    vault.put([arrival(ana, observation("a1c"))], NOW)
+    open_index = vault._indexes.open(vault._patients.patient(ana), until=NOW + 1)
+    before = open_index.weight
+    for _ in range(3):
+        assert [one.id for one in vault.search(permit, anything, NOW)] == ["a1c"]
+    assert open_index.weight == before + JUDGED_BYTES
+    assert vault._indexes._cache._total == open_index.weight
+    vault.put([arrival(ana, observation("a1c", "7917-8"))], NOW)
+    assert vault.search(permit, anything, NOW) == []
+    assert vault.open(permit, "Observation", "a1c", 1, at=NOW) is None
+    vault.put([arrival(ana, observation("a1c"))], NOW)
+    assert [one.version for one in vault.search(permit, anything, NOW)] == [3]
+    assert vault.open(permit, "Observation", "a1c", 2, at=NOW) is None
 
 
 def test_what_logs_may_show_of_a_resource_says_nothing_of_it(vault: Vault, ana: PatientRef) -> None:

@@ -14,9 +14,11 @@ import msgspec
 
 from careledger.ledger.errors import CorruptStore
 from careledger.ledger.record import Instant, MemberId, encode
+from careledger.mechanisms import terms
+from careledger.mechanisms.policy import Permit
 from careledger.vault.bounded import Bounded
 from careledger.vault.errors import Tampered
-from careledger.vault.index import Entry, ResourceKey
+from careledger.vault.index import Entry, ResourceKey, consent_facts
 from careledger.vault.objects import SEGMENT, BlindName, PatientRef, resource_name, seal, unseal
 from careledger.vault.patients import Patient
 from careledger.vault.rows import Rows, Step
@@ -26,6 +28,10 @@ FAN_OUT: Final = 8
 
 ENTRY_BYTES: Final = 1_400
 """What an opened entry takes in memory beyond the bytes it was decoded from, about."""
+
+
+JUDGED_BYTES: Final = 800
+"""What it takes more once a permit with terms has looked at it, about."""
 
 
 class _Unread(msgspec.Struct, frozen=True, array_like=True):
@@ -51,8 +57,12 @@ class OpenIndex:
     weight: int
     """About how many bytes of memory it takes."""
     until: Instant
+    counted: int = 0
+    """The weight that was counted last."""
     names: dict[ResourceKey, BlindName] = field(default_factory=dict)
     """Blind names as far as they were asked for."""
+    judged: dict[int, terms.Facts] = field(default_factory=dict)
+    """What permits looked at of entries, by `seq`, as far as any did."""
 
     def get(self, type_: str, id_: str) -> Entry | None:
         """The newest version of one resource, a deletion too."""
@@ -72,7 +82,21 @@ class OpenIndex:
             some = self.types.setdefault(entry.type, {})
             fresh += entry.id not in some
             some[entry.id] = entry
+            self.judged.pop(entry.seq, None)
         self.weight += size + ENTRY_BYTES * fresh
+
+    def is_covered(self, entry: Entry, permit: Permit | None) -> bool:
+        """Whether the permit opens what one of the entries describes; in the directory None does.
+
+        Finding out what permits look at costs much more than asking them, and is done once.
+        """
+        if permit is None or permit.is_unlimited:
+            return True
+        known = self.judged.get(entry.seq)
+        if known is None:
+            known = self.judged[entry.seq] = consent_facts(entry.facts)
+            self.weight += JUDGED_BYTES
+        return permit.covers(known).allowed
 
     def name(self, key: ResourceKey, index_key: bytes) -> BlindName:
         """The blind name of a resource."""
@@ -100,6 +124,8 @@ class Indexes:
         known = self._cache.get(patient.ref)
         if known is None:
             known = self._load(patient, until)
+        if known.weight != known.counted:
+            known.counted = known.weight
             self._cache.put(patient.ref, known, known.weight)
         known.until = max(known.until, until)
         return known
@@ -139,6 +165,7 @@ class Indexes:
         known = self._cache.get(ref)
         if known is not None:
             known.add(entries, len(_ENCODER.encode(entries)))
+            known.counted = known.weight
             self._cache.put(ref, known, known.weight)
 
     def drop(self, ref: PatientRef) -> None:

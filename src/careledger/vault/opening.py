@@ -96,9 +96,10 @@ class Opener:
     ) -> Opened | None:
         """See `Vault.open`."""
         for patient in self.family(permit, at):
-            entry = self.index(patient, until=permit.expires).get(type_, id_)
+            index = self.index(patient, until=permit.expires)
+            entry = index.get(type_, id_)
             if entry is not None:
-                return self._open(permit, patient, entry, version)
+                return self._open(permit, index, patient, entry, version)
         return None
 
     def open_each(
@@ -116,10 +117,10 @@ class Opener:
             allowed = {
                 one: entry
                 for one, entry in newest.items()
-                if 1 <= one[2] <= entry.version and covers(permit, entry.facts)
+                if 1 <= one[2] <= entry.version and index.is_covered(entry, permit)
             }
             for one, opened in self._unseal_each(patient, allowed):
-                if opened.facts == allowed[one].facts or covers(permit, opened.facts):
+                if _still_covers(permit, allowed[one], opened):
                     found[one] = opened
         return [found.get(one) for one in wanted]
 
@@ -127,9 +128,10 @@ class Opener:
         """See `Vault.entry`."""
         until = FOREVER if permit is None else permit.expires
         for patient in self.family(permit, at):
-            entry = self.index(patient, until=until).get(type_, id_)
+            index = self.index(patient, until=until)
+            entry = index.get(type_, id_)
             if entry is not None:
-                return entry if covers(permit, entry.facts) else None
+                return entry if index.is_covered(entry, permit) else None
         return None
 
     def search(
@@ -141,18 +143,19 @@ class Opener:
     ) -> list[Entry]:
         """See `Vault.search`."""
         until = FOREVER if permit is None else permit.expires
-        return [
-            entry
-            for patient in self.family(permit, at)
-            for entry in self._matching(patient, type_, matches, until)
-            if covers(permit, entry.facts)
-        ]
+        found = list[Entry]()
+        for patient in self.family(permit, at):
+            index = self.index(patient, until=until)
+            met = _matching(index, type_, matches)
+            found += [entry for entry in met if index.is_covered(entry, permit)]
+        return found
 
     def open_directory(self, type_: str, id_: str, version: int | None) -> Opened | None:
         """See `Vault.open_directory`."""
         directory = self._patients.patient(DIRECTORY)
-        entry = self.index(directory, until=FOREVER).get(type_, id_)
-        return None if entry is None else self._open(None, directory, entry, version)
+        index = self.index(directory, until=FOREVER)
+        entry = index.get(type_, id_)
+        return None if entry is None else self._open(None, index, directory, entry, version)
 
     def attachments(self, ref: PatientRef, at: Instant) -> dict[str, list[fhir.Facts]]:
         """See `Vault.attachments`."""
@@ -175,7 +178,7 @@ class Opener:
         """See `Vault.locate`."""
         owner = self._patients.patient(DIRECTORY if ref is None else ref)
         until = FOREVER if ref is None else at + 1
-        found = self._matching(owner, None, matches, until)
+        found = _matching(self.index(owner, until=until), None, matches)
         return [(one.type, one.id, one.version) for one in found]
 
     def opening(self, opened: Opened) -> tuple[CommittedBatch, Opening] | None:
@@ -205,21 +208,19 @@ class Opener:
         """The patient's index, in memory until `until`."""
         return self._indexes.open(patient, until=until)
 
-    def _matching(
-        self, patient: Patient, type_: str | None, matches: Predicate, until: Instant
-    ) -> Iterator[Entry]:
-        for entry in self.index(patient, until=until).of_type(type_):
-            if not entry.deleted and matches(entry):
-                yield entry
-
     def _open(
-        self, permit: Permit | None, patient: Patient, newest: Entry, version: int | None
+        self,
+        permit: Permit | None,
+        index: OpenIndex,
+        patient: Patient,
+        newest: Entry,
+        version: int | None,
     ) -> Opened | None:
         wanted = newest.version if version is None else version
-        if not 1 <= wanted <= newest.version or not covers(permit, newest.facts):
+        if not 1 <= wanted <= newest.version or not index.is_covered(newest, permit):
             return None
         opened = self.unseal(patient, newest.type, newest.id, wanted)
-        return opened if covers(permit, opened.facts) else None
+        return opened if _still_covers(permit, newest, opened) else None
 
     def unseal(self, patient: Patient, type_: str, id_: str, version: int) -> Opened:
         """One version, whoever asks: the caller has asked the permit.
@@ -284,3 +285,14 @@ def covers(permit: Permit | None, facts: fhir.Facts) -> bool:
     if permit is None or permit.is_unlimited:
         return True
     return permit.covers(consent_facts(facts)).allowed
+
+
+def _still_covers(permit: Permit | None, newest: Entry, opened: Opened) -> bool:
+    """Whether the permit, which covers the newest version, covers what was opened too."""
+    return opened.facts == newest.facts or covers(permit, opened.facts)
+
+
+def _matching(index: OpenIndex, type_: str | None, matches: Predicate) -> Iterator[Entry]:
+    for entry in index.of_type(type_):
+        if not entry.deleted and matches(entry):
+            yield entry
