@@ -34,26 +34,29 @@ class Checker:
         """How many calls of `check` go on side by side to some use."""
         return self._workers.count + 1 if self._workers else 1
 
-    async def check(self, raws: Sequence[bytes], time: Instant) -> list[Found]:
-        """What each is, as far as committed state at `time` tells."""
+    async def check(self, raws: Sequence[bytes], time: Instant, clock: Instant = 0) -> list[Found]:
+        """What each is, as far as committed state at `time` tells; `clock` may be ahead of it."""
         loop = asyncio.get_running_loop()
         if self._workers is None or not self._workers.are_ready:
-            return await loop.run_in_executor(None, self._check_here, raws, time)
+            return await loop.run_in_executor(None, self._check_here, raws, time, clock)
         if len(raws) <= INLINE:
-            return self._check_here(raws, time)
+            return self._check_here(raws, time, clock)
         try:
-            return list(await loop.run_in_executor(self._workers.pool, check_many, raws, time))
+            return list(
+                await loop.run_in_executor(self._workers.pool, check_many, raws, time, clock)
+            )
         except BrokenExecutor:
             _log.exception("a worker died; signatures are checked in a thread from here on")
             self._workers = None
-            return await loop.run_in_executor(None, self._check_here, raws, time)
+            return await loop.run_in_executor(None, self._check_here, raws, time, clock)
 
-    def _check_here(self, raws: Sequence[bytes], time: Instant) -> list[Found]:
+    def _check_here(self, raws: Sequence[bytes], time: Instant, clock: Instant) -> list[Found]:
         found: list[Found] = []
         with self._chain.store.snapshot() as committed:
             for raw in raws:
                 try:
-                    found.append(check(raw, View(committed), committed.has, time, self._chain.id))
+                    view, seen = View(committed), committed.has
+                    found.append(check(raw, view, seen, time, self._chain.id, clock=clock))
                 except Inadmissible as error:
                     found.append(error.code)
         return found

@@ -74,8 +74,14 @@ class Intake:
         clock: Callable[[], Instant],
         workers: Workers | None,
         limits: Limits,
+        makes_time: bool = True,
     ) -> None:
-        """Without `workers`, signatures are checked in a thread."""
+        """Without `workers`, signatures are checked in a thread.
+
+        Where `clock` makes the time of blocks, it says what has expired. In a network it may be an
+        hour wrong: then only blocks say so.
+        """
+        self._makes_time = makes_time
         self._chain = chain
         self._clock = clock
         self._checker = Checker(chain, workers)
@@ -213,8 +219,10 @@ class Intake:
             if not batch:
                 continue
             try:
-                time = max(self._clock(), self._chain.tip.time)
-                found = await self._checker.check([raw for raw, _ in batch], time)
+                time, clock = self._chain.tip.time, self._clock()
+                if self._makes_time:
+                    time = max(time, clock)
+                found = await self._checker.check([raw for raw, _ in batch], time, clock)
             except asyncio.CancelledError:
                 self._unchecked[:0] = batch
                 raise

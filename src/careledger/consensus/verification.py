@@ -54,7 +54,7 @@ INADMISSIBLE: dict[int, type[Inadmissible]] = {
 
 
 def check(
-    raw: bytes, view: View, seen: rules.Seen, time: Instant, chain: Digest
+    raw: bytes, view: View, seen: rules.Seen, time: Instant, chain: Digest, *, clock: Instant = 0
 ) -> VerifiedTransaction:
     """Parse, judge by committed state, and check the signature of one transaction.
 
@@ -65,7 +65,7 @@ def check(
     """
     try:
         transaction = parse_transaction(raw)
-        key = check_admissible(view, seen, transaction, time, chain)
+        key = check_admissible(view, seen, transaction, time, chain, clock=clock)
         return verify_transaction(transaction, key)
     except (Inadmissible, *HALTING):
         raise
@@ -130,7 +130,7 @@ def _end_with_parent() -> None:
         os._exit(0)
 
 
-def check_many(raws: Sequence[bytes], time: Instant) -> list[Checked | int]:
+def check_many(raws: Sequence[bytes], time: Instant, clock: Instant) -> list[Checked | int]:
     """What `check` says of each; a number is the code of an `Inadmissible`."""
     if _reader is None or _chain is None:
         raise RuntimeError
@@ -139,7 +139,7 @@ def check_many(raws: Sequence[bytes], time: Instant) -> list[Checked | int]:
         view = View(RememberingReader(committed))
         for raw in raws:
             try:
-                found.append(plain(check(raw, view, committed.has, time, _chain)))
+                found.append(plain(check(raw, view, committed.has, time, _chain, clock=clock)))
             except Inadmissible as error:
                 found.append(error.code)
     return found

@@ -170,10 +170,13 @@ def check_admissible(
     transaction: SignedTransaction,
     time: Instant,
     chain: Digest,
+    *,
+    clock: Instant = 0,
 ) -> PublicKey:
     """Judge by committed state and block time whether it may enter a block; return its key.
 
-    One pure function for every engine. The signature and the member's budget are apart.
+    One pure function for every engine. The signature and the member's budget are apart. Of what
+    only waits, `clock` may tell that it begins soon, where block time lags behind.
 
     Raises:
         Inadmissible: the subclass says why.
@@ -181,12 +184,18 @@ def check_admissible(
     statement = transaction.statement
     if statement.claims.audience != chain.hex():
         raise WrongChain
-    _check_time(seen, transaction.id, statement.claims.not_before, statement.claims.expires, time)
+    begins, ends = statement.claims.not_before, statement.claims.expires
+    _check_time(seen, transaction.id, begins, ends, time, clock)
     return _find_key(view, statement.issuer, statement.key_id, statement.algorithm)
 
 
 def check_still_admissible(
-    view: View, seen: Seen, transaction: VerifiedTransaction, time: Instant
+    view: View,
+    seen: Seen,
+    transaction: VerifiedTransaction,
+    time: Instant,
+    *,
+    clock: Instant = 0,
 ) -> None:
     """The same of a transaction that was verified before: what may have changed since.
 
@@ -196,16 +205,18 @@ def check_still_admissible(
     Raises:
         Inadmissible: the subclass says why.
     """
-    _check_time(seen, transaction.id, transaction.begins, transaction.expires, time)
+    _check_time(seen, transaction.id, transaction.begins, transaction.expires, time, clock)
     signer, algorithm = transaction.signer, transaction.key.algorithm
     if _find_key(view, signer, transaction.key_id, algorithm) != transaction.key:
         raise UnknownKey
 
 
-def _check_time(seen: Seen, id_: TransactionId, begins: Instant, ends: Instant, now: int) -> None:
+def _check_time(
+    seen: Seen, id_: TransactionId, begins: Instant, ends: Instant, now: Instant, clock: Instant
+) -> None:
     if seen(id_):  # before its time: "sign it again" would make it happen twice
         raise Replayed
-    if begins > now + SKEW_S:
+    if begins > max(now, clock) + SKEW_S:
         raise NotYetValid(begins, now)
     if now > ends:
         raise Expired(ends, now)

@@ -98,6 +98,26 @@ def test_what_may_not_wait_is_told_why(tmp_path: Path) -> None:
         assert driver.check(note(driver, 5)) == 0
 
 
+def test_a_clock_that_is_an_hour_wrong_keeps_nobody_out(tmp_path: Path) -> None:
+    with network(tmp_path) as driver:
+        for number, error in enumerate((-3_600, 0, 3_600)):
+            driver.application._clock = lambda error=error: NOW + error  # type: ignore[misc]
+            assert driver.check(note(driver, number, expires=NOW + 60)) == 0
+
+
+def test_on_a_quiet_chain_the_clock_lets_wait_what_blocks_do_not_take_yet(tmp_path: Path) -> None:
+    with network(tmp_path) as driver:
+        soon = note(driver, 1, not_before=NOW + 70, expires=NOW + 600)
+        assert driver.check(soon) == NotYetValid.code
+        driver.application._clock = lambda: NOW + 70
+        assert driver.check(soon) == 0
+        assert driver.prepare(soon) == ()
+        assert not driver.accepts(soon)
+        driver.time = NOW + 10
+        assert driver.prepare(soon) == (soon,)
+        assert driver.accepts(soon)
+
+
 def test_what_trips_a_parser_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def trips(data: bytes) -> Any:
         raise ZeroDivisionError

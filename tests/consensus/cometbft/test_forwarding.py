@@ -72,12 +72,12 @@ Story = Callable[[CometEngine, Script], Awaitable[None]]
 
 
 @asynccontextmanager
-async def scripted(folder: Path) -> AsyncIterator[tuple[CometEngine, Script]]:
+async def scripted(folder: Path, clock: int) -> AsyncIterator[tuple[CometEngine, Script]]:
     with open_chain(folder / "chain", {RIVERSIDE: 10}) as chain:
         script = Script(chain, folder / "s")
         transport = httpx2.MockTransport(script.rpc)
         async with httpx2.AsyncClient(transport=transport, base_url="http://engine") as rpc:
-            engine = CometEngine(chain, clock=lambda: NOW, socket=folder / "s", rpc=rpc)
+            engine = CometEngine(chain, clock=lambda: clock, socket=folder / "s", rpc=rpc)
             await engine.start()
             try:
                 yield engine, script
@@ -85,9 +85,9 @@ async def scripted(folder: Path) -> AsyncIterator[tuple[CometEngine, Script]]:
                 await engine.close()
 
 
-def play(folder: Path, story: Story) -> None:
+def play(folder: Path, story: Story, clock: int = NOW) -> None:
     async def run() -> None:
-        async with scripted(folder) as (engine, script):
+        async with scripted(folder, clock) as (engine, script):
             await story(engine, script)
 
     asyncio.run(asyncio.wait_for(run(), 60))
@@ -112,6 +112,18 @@ def test_it_is_answered_by_the_block_that_holds_it(tmp_path: Path) -> None:
         assert engine.load().transactions == 0
 
     play(tmp_path, story)
+
+
+@pytest.mark.parametrize("error", [-3_600, 3_600])
+def test_a_clock_that_is_an_hour_wrong_keeps_nobody_out(tmp_path: Path, error: int) -> None:
+    async def story(engine: CometEngine, script: Script) -> None:
+        raws = [note(script, number, expires=NOW + 60) for number in range(10)]
+        answers = [engine.enqueue(raw) for raw in raws]
+        await script.until_handed(10)
+        await script.block(*raws)
+        assert all(one.receipt.code == 0 for one in await asyncio.gather(*answers))
+
+    play(tmp_path, story, clock=NOW + error)
 
 
 def test_it_is_told_that_its_time_is_over(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class Application:
         pool: Pool | None = None,
         snapshots: Snapshots | None = None,
     ) -> None:
-        """Drive `chain`; `clock` judges only what may wait, never what is in a block."""
+        """Drive `chain`; `clock` says only what may wait already, because it begins soon."""
         self.chain = chain
         self.verified = verified or VerifiedOnce()
         self.pool = pool or Pool()
@@ -135,9 +135,10 @@ class Application:
             return _OK
         if request.type:  # it waited, and was ordered or has expired since
             return m.ResponseCheckTx(code=Replayed.code, log="no longer waiting")
-        with self.chain.judging(self._clock()) as judge:
+        with self.chain.judging(0) as judge:
             try:
-                self._take(self._read(request.tx, judge), judge)
+                clock = self._clock()
+                self._take(self._read(request.tx, judge, clock), judge, clock)
             except Inadmissible as error:
                 return m.ResponseCheckTx(code=error.code, log=error.text())
             except Busy as error:
@@ -153,25 +154,25 @@ class Application:
         no place for it.
         """
         found: list[Inadmissible | Busy | None] = []
-        with self.chain.judging(self._clock()) as judge:
+        with self.chain.judging(0) as judge:
             for transaction in transactions:
                 self.verified.add(transaction)
                 try:
                     if not self.pool.awaits(transaction.id):  # perhaps under another signature
-                        self._take(transaction, judge)
+                        self._take(transaction, judge, self._clock())
                 except (Inadmissible, Busy) as error:
                     found.append(error)
                 else:
                     found.append(None)
         return found
 
-    def _take(self, transaction: VerifiedTransaction, judge: Judge) -> None:
-        check_still_admissible(judge.view, judge.seen, transaction, judge.time)
+    def _take(self, transaction: VerifiedTransaction, judge: Judge, clock: Instant) -> None:
+        check_still_admissible(judge.view, judge.seen, transaction, judge.time, clock=clock)
         protects = is_protective(transaction.calls, judge.applications)
         pooled = Pooled(transaction, payer_of(judge.view, transaction), protects)
         self.pool.add(pooled, judge.limits)
 
-    def _read(self, raw: bytes, judge: Judge) -> VerifiedTransaction:
+    def _read(self, raw: bytes, judge: Judge, clock: Instant = 0) -> VerifiedTransaction:
         """Parse, judge and verify; what was verified before is left to whoever judges next.
 
         Raises:
@@ -179,7 +180,7 @@ class Application:
         """
         known = self.verified.get(raw)
         if known is None:
-            known = check(raw, judge.view, judge.seen, judge.time, self.chain.id)
+            known = check(raw, judge.view, judge.seen, judge.time, self.chain.id, clock=clock)
             self.verified.add(known)
         return known
 

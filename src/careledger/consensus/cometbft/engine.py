@@ -18,6 +18,7 @@ from careledger.consensus.chain import Chain, Prepared
 from careledger.consensus.checking import Checker
 from careledger.consensus.cometbft import messages as m
 from careledger.consensus.cometbft.application import Application
+from careledger.consensus.cometbft.blocks import seconds
 from careledger.consensus.cometbft.calls import answer
 from careledger.consensus.cometbft.forwarding import Forwarding
 from careledger.consensus.cometbft.mempool import EngineMempool
@@ -66,12 +67,13 @@ class CometEngine:
         self._stall_s = stall_s
         self._chain = chain
         self.clock = clock
-        self._latest = 0
-        self.application = Application(chain, clock=self._now, snapshots=snapshots)
+        self.application = Application(chain, clock=clock, snapshots=snapshots)
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._checker = Checker(chain, workers)
         self._server = AbciServer(socket, self._answer)
-        self._intake = Intake(chain, clock=self._now, workers=workers, limits=limits or Limits())
+        self._intake = Intake(
+            chain, clock=clock, workers=workers, limits=limits or Limits(), makes_time=False
+        )
         self._forwarding = Forwarding(
             self._intake,
             EngineMempool(rpc),
@@ -158,11 +160,6 @@ class CometEngine:
             raise Unavailable(f"{trouble}; nothing was sent, try again")
         return self._intake.enqueue(raw)
 
-    def _now(self) -> Instant:
-        """The clock, if it does not run back."""
-        self._latest = max(self._latest, self.clock())
-        return self._latest
-
     # --- the engine's calls --------------------------------------------------------------------
 
     async def _answer(self, requests: Sequence[Message]) -> Sequence[Message]:
@@ -214,14 +211,14 @@ class CometEngine:
         What is inadmissible is left to the application, which judges it by its own time.
         """
         raws: list[bytes] = []
-        at = max(self._now(), self._chain.tip.time)
+        at, clock = self._chain.tip.time, self.clock()
         for request in requests:
             match request:
                 case m.RequestCheckTx():
                     raws.append(request.tx)
                 case m.RequestProcessProposal() | m.RequestFinalizeBlock():
                     raws += request.txs
-                    at = request.time.seconds if request.time else 0
+                    at, clock = seconds(request.time), 0
                 case _:
                     pass
         missing = self.application.verified.missing(raws)
@@ -229,7 +226,7 @@ class CometEngine:
             return []
         size = max(AHEAD, min(WORKER_BATCH, -(-len(missing) // self._checker.lanes)))
         batches = [missing[first : first + size] for first in range(0, len(missing), size)]
-        found = await asyncio.gather(*(self._checker.check(batch, at) for batch in batches))
+        found = await asyncio.gather(*(self._checker.check(batch, at, clock) for batch in batches))
         checked: list[VerifiedTransaction] = []
         for batch, results in zip(batches, found, strict=True):
             for raw, result in zip(batch, results, strict=True):
