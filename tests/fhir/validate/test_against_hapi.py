@@ -16,8 +16,13 @@ from tests.peers.servers import validated
 
 THEIRS = {
     "VALIDATION_HL7_WG_NEEDED": "a rule for what HL7 publishes, not of R4",
+    "SD_CONSTRAINED_KIND_NO_MATCH": "how a StructureDefinition fits the one it is derived from",
+    "SD_DERIVATION_KIND_MISMATCH": "likewise",
+    "SM_SOURCE_CONTEXT_UNKNOWN": "how a StructureMap fits together",
+    "SM_TARGET_CONTEXT_UNKNOWN": "likewise",
     "Type_Specific_Checks_DT_UUID_Valid": "a UUID in capital letters, in a uri",
     "Terminology_PassThrough_TX_Message": "a code that its system has not, where any code may be",
+    "Terminology_TX_NoValid_16": "a required value set that R4's definitions do not list",
     "TYPE_SPECIFIC_CHECKS_CANONICAL_ABSOLUTE": "a canonical URL that is relative",
     "FAILED": "their validator stops with an exception",
 }
