@@ -22,6 +22,13 @@ from careledger.node.founding import Founder, found
 from careledger.vault.keyfile import BadKeyFile, load_sealing_key, load_signing_key, save_key
 from careledger.verify.trust import parse_trust
 
+NODE = """member = "riverside"
+genesis = "genesis.json"
+ledger = "ledger"
+checkpoint_key = "checkpoint.key"
+receipt_keys = []
+"""
+
 FOUNDERS = (
     Founder(id="riverside", name="Riverside Hospital", roles=("provider",)),
     Founder(id="unity-health", name="Unity Health", roles=("payer",)),
@@ -90,6 +97,9 @@ def test_configurations_load_as_they_were_written(tmp_path: Path) -> None:
         ('member = "riverside"\nunknown = 1\n', "unknown"),
         ("= nonsense", "node.toml"),
         ('member = "riverside"\nport = 0\n', "port"),
+        (f'{NODE}engine = "tendermint"\n', "engine"),
+        (f'{NODE}engine_listen = "7420"\n', "engine_listen"),
+        (f'{NODE}engine_peers = ["clinic.example:7420"]\n', "engine_peers"),
     ],
 )
 def test_a_wrong_configuration_names_what_is_wrong(tmp_path: Path, text: str, says: str) -> None:

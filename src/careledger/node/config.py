@@ -17,6 +17,12 @@ OrderWith = Literal["solo", "cometbft"]
 Address = Annotated[str, msgspec.Meta(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.\-]+):[0-9]{1,5}\Z")]
 """HOST:PORT."""
 
+EnginePeer = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^[0-9a-f]{40}@(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.\-]+):[0-9]{1,5}\Z"),
+]
+"""ID@HOST:PORT, as a card has it."""
+
 Port = Annotated[int, msgspec.Meta(ge=1, lt=65_536)]
 
 T = TypeVar("T")
@@ -59,7 +65,7 @@ class NodeConfig(Record):
     """The engine to run; without it the project's own, else the one on PATH."""
     engine_listen: Address = "127.0.0.1:7420"
     """HOST:PORT where the other members' engines reach this one's."""
-    engine_peers: tuple[str, ...] = ()
+    engine_peers: tuple[EnginePeer, ...] = ()
     """ID@HOST:PORT of theirs."""
     engine_silent_blocks: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 10
     """A home that never voted waits until its key was silent for so many blocks."""

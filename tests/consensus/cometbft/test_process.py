@@ -36,6 +36,11 @@ WAIT_S = 60
 FAILURE = '{"level":"error","_msg":"CONSENSUS FAILURE!!!","err":"wrong app hash"}'
 
 
+def validator(consensus: SigningKey) -> dict[str, object]:
+    public = base64.b64encode(consensus.public.public).decode()
+    return {"pub_key": {"type": "tendermint/PubKeyEd25519", "value": public}, "power": "10"}
+
+
 class Alone:
     """The home of a validator whose vote is enough."""
 
@@ -46,21 +51,17 @@ class Alone:
         self.port = free_port()
         self.peers: tuple[str, ...] = ()
         self.chain = chain
+        self.validators = [self.consensus]
 
     @property
     def address(self) -> str:
         return f"{peer_id(self.peer)}@127.0.0.1:{self.port}"
 
-    def validator(self) -> dict[str, object]:
-        public = base64.b64encode(self.consensus.public.public).decode()
-        key = {"type": "tendermint/PubKeyEd25519", "value": public}
-        return {"pub_key": key, "power": "10"}
-
     def write(self) -> None:
         genesis = {
             "genesis_time": "2026-11-01T00:00:00Z",
             "chain_id": self.chain,
-            "validators": [self.validator()],
+            "validators": [validator(key) for key in self.validators],
         }
         settings = EngineSettings(
             name="hospital", listen=f"127.0.0.1:{self.port}", peers=self.peers
@@ -194,7 +195,7 @@ def test_an_engine_that_cannot_be_started_is_tried_again(alone: Alone, tmp_path:
 def second_home(first: Alone, folder: Path) -> Alone:
     """A home with the same validator's key."""
     second = Alone(folder)
-    second.consensus = first.consensus
+    second.consensus, second.validators = first.consensus, first.validators
     second.peer = SigningKey("EdDSA", digest(b"another connects"))
     return second
 
