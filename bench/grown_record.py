@@ -67,6 +67,7 @@ async def fill(gateway: RunningGateway, data: Sequence[bytes], count: int = 0) -
             if record.resources >= count:
                 break
             await _copy(exchange.organisation, record, models[start : start + _TOGETHER])
+            exchange.ingestion._batcher.wake()  # noqa: SLF001 - it was put in past the ingestion
     await exchange.ingestion.settled()
     return record
 
