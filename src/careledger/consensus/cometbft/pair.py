@@ -24,7 +24,7 @@ RPC = "http://engine"
 def rpc_client(home: EngineHome) -> httpx2.AsyncClient:
     """A client of the engine in `home`."""
     transport = httpx2.AsyncHTTPTransport(uds=str(home.rpc_socket))
-    return httpx2.AsyncClient(transport=transport, base_url=RPC)
+    return httpx2.AsyncClient(transport=transport, base_url=RPC, trust_env=False)
 
 
 class Pair:
