@@ -1,0 +1,230 @@
+"""Four validators that are broken one after the other, while people go on using them.
+
+Whatever is done to them: what was acknowledged is in every node's history once and at one place,
+in an order that does not contradict time; nothing is disclosed after its revocation was
+acknowledged; blocks are made whenever three of four reach each other, and none when two do.
+"""
+
+import asyncio
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from careledger.apps import installed
+from careledger.node.fsck import check
+from careledger.store.reader import StoreReader
+from tests.engine import engine_program
+from tests.faults.history import Log, Placed, contradictions
+from tests.faults.people import People, wrongly_disclosed
+from tests.faults.validators import Validator, Validators, until
+
+PATIENTS = 4
+
+Fault = Callable[[Validators, random.Random], None]
+
+
+def _one(network: Validators, chance: random.Random) -> Validator:
+    return chance.choice(network.nodes)
+
+
+def killed(network: Validators, chance: random.Random) -> None:
+    node = _one(network, chance)
+    node.kill()
+    network.until_progress(without=[node])
+    node.start()
+
+
+def engine_killed(network: Validators, chance: random.Random) -> None:
+    node = _one(network, chance)
+    node.kill_engine()
+    network.until_progress()
+
+
+def paused(network: Validators, chance: random.Random) -> None:
+    node = _one(network, chance)
+    node.pause()
+    try:
+        network.until_progress(without=[node])
+    finally:
+        node.resume()
+
+
+def cut_off(network: Validators, chance: random.Random) -> None:
+    alone = chance.randrange(len(network.nodes))
+    network.relays.cut(set(range(len(network.nodes))) - {alone})
+    try:
+        network.until_progress(without=[network.nodes[alone]])
+        until(lambda: not network.nodes[alone].is_well, "a node that is alone says it is well")
+    finally:
+        network.relays.heal()
+
+
+def halved(network: Validators, chance: random.Random) -> None:
+    """Nothing is made by two of four, and every node says so."""
+    numbers = list(range(len(network.nodes)))
+    chance.shuffle(numbers)
+    network.relays.cut(numbers[:2], numbers[2:])
+    try:
+        until(
+            lambda: not any(node.is_well for node in network.nodes),
+            "a node without a quorum says it is well",
+        )
+        before = [node.height for node in network.nodes]
+        time.sleep(3)
+        assert [node.height for node in network.nodes] == before, "two of four made a block"
+    finally:
+        network.relays.heal()
+
+
+def disk_lost(network: Validators, chance: random.Random) -> None:
+    node = _one(network, chance)
+    node.kill()
+    node.lose_disk()
+    network.until_progress(without=[node])
+    node.start()
+
+
+def disk_full(network: Validators, chance: random.Random) -> None:
+    node = _one(network, chance)
+    node.fill_disk(chance.randrange(200_000))
+    try:
+        network.until_progress(without=[node])
+        until(lambda: not node.is_well, "a node whose disk is full says it is well")
+    finally:
+        node.free_disk()
+
+
+def restarted_in_turn(network: Validators, chance: random.Random) -> None:
+    """As for an upgrade."""
+    for node in chance.sample(network.nodes, len(network.nodes)):
+        assert node.stop() == 0
+        node.start()
+        network.until_well()
+
+
+FAULTS: tuple[Fault, ...] = (
+    killed,
+    engine_killed,
+    paused,
+    cut_off,
+    halved,
+    disk_lost,
+    disk_full,
+    restarted_in_turn,
+)
+SLICE: tuple[Fault, ...] = (halved, killed, engine_killed)
+
+
+@contextlib.contextmanager
+def _people(network: Validators, chance: random.Random) -> Iterator[People]:
+    """Everybody, in a thread of their own; at the end, they have finished."""
+    people = People(network.network, [node.url for node in network.nodes], chance)
+    arrived, failed = threading.Event(), list[BaseException]()
+    enough = asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def live() -> None:
+        await people.arrive(PATIENTS)
+        arrived.set()
+        await enough.wait()
+        await people.leave()
+
+    def run() -> None:
+        try:
+            loop.run_until_complete(live())
+        except BaseException as error:  # noqa: BLE001 - the test's thread raises it
+            failed.append(error)
+            arrived.set()
+        finally:
+            loop.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        assert arrived.wait(120)
+        yield people
+    finally:
+        with contextlib.suppress(RuntimeError):  # it has failed and is closed
+            loop.call_soon_threadsafe(enough.set)
+        thread.join(180)
+    if failed:
+        raise failed[0]
+    assert not thread.is_alive()
+
+
+def _survive(network: Validators, faults: Iterator[Fault], chance: random.Random) -> People:
+    with _people(network, random.Random(chance.random())) as people:
+        for fault in faults:
+            begun = time.monotonic()
+            print(f"{fault.__name__} ...", end="", flush=True)
+            fault(network, chance)
+            network.until_well()
+            network.until_progress()
+            print(f" {time.monotonic() - begun:.0f} s", flush=True)
+    network.until_well()
+    return people
+
+
+def _check(people: People, ledgers: list[Path]) -> None:
+    logs = {str(ledger): _log(ledger) for ledger in ledgers}
+    assert contradictions(people.operations, logs) == []
+    assert wrongly_disclosed(people) == []
+    hashes = [_app_hashes(ledger) for ledger in ledgers]
+    shortest = min(map(len, hashes))
+    assert all(one[:shortest] == hashes[0][:shortest] for one in hashes)
+    for ledger in ledgers:
+        report = check(ledger, installed())
+        assert report.is_sound, report.findings
+    by_kind = [(one.kind, one.code) for one in people.operations]
+    # Without each of these, the run would have shown nothing.
+    assert ("RevokeConsent", 0) in by_kind
+    assert ("DiscloseRecords", 0) in by_kind
+    assert any(kind == "DiscloseRecords" and code for kind, code in by_kind)
+
+
+def _log(ledger: Path) -> Log:
+    with StoreReader(ledger) as reader, reader.snapshot() as committed:
+        return {
+            index: Placed(id=receipt.id, code=receipt.code)
+            for index, receipt in committed.receipts(0)
+        }
+
+
+def _app_hashes(ledger: Path) -> list[bytes]:
+    with StoreReader(ledger) as reader, reader.snapshot() as committed:
+        heights = range(committed.latest().height + 1)
+        headers = [committed.header(height) for height in heights]
+    return [header.app_hash for header in headers if header is not None]
+
+
+def _run(folder: Path, chance: random.Random, faults: Iterator[Fault]) -> None:
+    engine_program()
+    with Validators(folder) as network:
+        people = _survive(network, faults, chance)
+        with network.stopped() as ledgers:
+            _check(people, ledgers)
+
+
+def test_four_validators_survive_what_is_done_to_them(
+    tmp_path: Path, chance: random.Random
+) -> None:
+    _run(tmp_path / "network", chance, iter(chance.sample(SLICE, len(SLICE))))
+
+
+@pytest.mark.soak
+def test_four_validators_survive_for_long(
+    tmp_path: Path, chance: random.Random, soak_seconds: float
+) -> None:
+    def drawn() -> Iterator[Fault]:
+        """Each in turn, then any."""
+        yield from chance.sample(FAULTS, len(FAULTS))
+        until_ = time.monotonic() + soak_seconds
+        while time.monotonic() < until_:
+            yield chance.choice(FAULTS)
+
+    _run(tmp_path / "network", chance, drawn())
