@@ -23,8 +23,8 @@ from careledger.store.sync.taking import GivenUp, put_in_place, take
 
 SNAPSHOT_FOLDER = "snapshots"
 
-GROWTH_BYTES = 256 << 20
-"""How much the ledger's file may grow while a snapshot is read: so much, or by half."""
+GROWTH_BYTES, GROWTH_SHARE = 256 << 20, 0.5
+"""How much the ledger's file may grow while a snapshot is read: the larger of the two."""
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Snapshotting:
             grown = self._file.stat().st_size - begun
             if self._stopped.is_set():
                 raise GivenUp("the node is stopping")
-            if grown > max(GROWTH_BYTES, begun // 2):
+            if grown > max(GROWTH_BYTES, begun * GROWTH_SHARE):
                 raise GivenUp(f"the ledger has grown by {grown >> 20} MB meanwhile")
 
         try:
