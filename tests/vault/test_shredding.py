@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from careledger.fhir.search.values import Values, decode_values, encode_values
 from careledger.ledger.record import AccountId
 from careledger.vault.errors import AccountShredded, NotOurShred, NotRegistered
 from careledger.vault.rows import Step
@@ -149,3 +150,13 @@ def test_no_token_of_a_patient_is_in_any_file(tmp_path: Path) -> None:
             forms += [base64.b64encode(b"\0" * shift + raw)[4:-4] for shift in range(3)]
             found = [form for form in forms if len(form) > 3 and form.lower() in disk]
             assert found == [], token
+
+
+def test_memory_keeps_no_decoded_value_of_whoever_is_erased(directory: Path) -> None:
+    with world.vault(directory) as vault:
+        found = vault.open(own(ANA), "Observation", "a1c", at=NOW)
+        assert found is not None
+        decode_values(encode_values(Values(strings={"of": ("Ana",)})))
+        assert decode_values.cache_info().currsize
+        vault.shred(evidence(ANA))
+        assert not decode_values.cache_info().currsize

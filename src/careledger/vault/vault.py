@@ -10,6 +10,7 @@ from threading import RLock
 from typing import Final
 
 from careledger.fhir import index as fhir
+from careledger.fhir.search.values import forget_values
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import AccountId, Digest, Instant, MemberId
 from careledger.vault.bodies import Bodies, Body, Move, Standing
@@ -169,6 +170,7 @@ class Vault(Registry, Reading, Upkeep):
         with self._lock:
             self._families.forget()
             self._indexes.forget()
+            forget_values()
             self._shredder.shred(evidence)
 
     def is_shredded(self, account: AccountId) -> bool:

@@ -90,3 +90,8 @@ def decode_values(data: bytes) -> Values:
         msgspec.MsgspecError: it would not have produced these bytes.
     """
     return _DECODER.decode(data) if data else NOTHING
+
+
+def forget_values() -> None:
+    """Keep no decoded values in memory: those of somebody who was erased may be among them."""
+    decode_values.cache_clear()
