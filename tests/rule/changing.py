@@ -2,7 +2,8 @@
 
 import random
 
-from tests.rule.answers import ask, following
+from tests.rule.answers import following
+from tests.rule.asking import ask
 from tests.rule.checks import same
 from tests.rule.drawing import denials
 from tests.rule.ground import Ground

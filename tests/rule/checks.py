@@ -4,7 +4,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from tests.rule.answers import ask, compare, said
+from tests.rule.answers import compare, said
+from tests.rule.asking import ask
 from tests.rule.population import DIRECTORY, NOBODYS
 from tests.rule.questions import SINCE, Question, changes, reads
 from tests.rule.scenes import Scene

@@ -35,13 +35,22 @@ from careledger.vault.keystore import FileKeyStore
 from careledger.vault.sealing import new_sealing_key
 from tests.exchange.world import DR_FINN, LAKEVIEW, RIVERSIDE, key, sealing
 from tests.gateway.world import client_key
+from tests.rule.asking import BASE, ask
 from tests.rule.ground import Ground, Said
-from tests.rule.oracle import Who
-from tests.rule.population import DIRECTORY, NOBODYS, Event, Population
+from tests.rule.oracle import Reaching, Who
+from tests.rule.population import DIRECTORY, NOBODYS, Event, Json, Population
+from tests.rule.questions import Question
 
-BASE = "http://riverside.test"
 STEP_S = 60
 """Between two steps of a population, in seconds."""
+
+
+KEEPER = Who(
+    name="warehouse",
+    kind="member",
+    purpose="HOPERAT",
+    scopes=(Reaching("system", "*", "cruds"),),
+)
 
 
 class Refused(Exception):
@@ -76,7 +85,7 @@ class House:
         """
         session = await self._session(who, said) if who.kind == "partner" else None
         caller = caller_of(self.ground, who, session)
-        token = Tokens(Shelf(self.exchange.sign_ins)).issue(caller, self.ground.clock())
+        token = Tokens(Shelf(self.exchange.sign_ins)).issue(caller, self.ground.world.clock())
         sign_in = SignInSettings(staff=staff_in(self.ground.staff))
         app = gateway_app(self.exchange, BASE, sign_in=sign_in)  # it knows the tokens of before
         return replace(self, app=app, header={"authorization": f"Bearer {token}"})
@@ -110,8 +119,14 @@ class House:
         keeps: Callable[[str], bool],
         lives: Callable[[str], bool],
         shown: Callable[[Event], Event],
+        *,
+        by_import: bool = False,
     ) -> None:
-        """Store what `keeps` says, version by version, of the patients who live there."""
+        """Store what `keeps` says, version by version, of the patients who live there.
+
+        As a bundle of the organisation's own, or by what its system sends to `$import`.
+        """
+        put = self._import if by_import else self._put
         vault, ground = self.exchange.organisation.vault, self.ground
         here = [local for local in population.patients if lives(local)]
         for local in here:
@@ -122,8 +137,8 @@ class House:
             some = [one for one in population.events if one.step == step and keeps(one.name)]
             apart = [one for one in some if one.type in DIRECTORY or one.name in NOBODYS]
             try:  # what is nobody's would be the patient's, were there one with it
-                await self._put(map(shown, apart))
-                await self._put(shown(one) for one in some if one not in apart)
+                await put(map(shown, apart))
+                await put(shown(one) for one in some if one not in apart)
             finally:
                 ground.behind = 0
         for source, into in population.merged.items():
@@ -137,6 +152,18 @@ class House:
         some = list(events)
         for outcome in await self.exchange.ingestion.bundle(_batch(some)) if some else []:
             assert outcome.error is None, outcome
+
+    async def _import(self, events: Iterable[Event]) -> None:
+        some = list(events)
+        keeper = await self.met_by(KEEPER, Said((), {}))
+        lines = [json.dumps(_body(one)) for one in some if one.resource is not None]
+        kind = {"content-type": "application/fhir+ndjson"}
+        body = "\n".join(lines).encode()
+        told = (await ask(keeper, Question("POST", "/fhir/$import", kind, body))).json()
+        assert told["parameter"][1] == {"name": "refused", "valueInteger": 0}, told
+        for one in some:
+            if one.resource is None:
+                assert (await ask(keeper, Question("DELETE", f"/fhir/{one.name}"))).status == 204
 
 
 class _Ids:
@@ -214,15 +241,15 @@ def _batch(events: Iterable[Event]) -> bytes:
     entries = [
         {
             "request": {"method": "DELETE" if one.resource is None else "PUT", "url": one.name},
-            **(
-                {}
-                if one.resource is None
-                else {"resource": {"resourceType": one.type, "id": one.id} | one.resource}
-            ),
+            **({} if one.resource is None else {"resource": _body(one)}),
         }
         for one in events
     ]
     return json.dumps({"resourceType": "Bundle", "type": "batch", "entry": entries}).encode()
+
+
+def _body(one: Event) -> Json:
+    return {"resourceType": one.type, "id": one.id} | (one.resource or {})
 
 
 async def _nowhere(url: str, message: bytes) -> bytes:

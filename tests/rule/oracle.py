@@ -99,6 +99,10 @@ class Oracle:
         self._documents = _documents(population)
         self._seen: dict[tuple[str, Action], bool] = {}
 
+    def of(self, who: Who) -> "Oracle":
+        """The same world, for somebody else."""
+        return Oracle(self.population, self._denials, who)
+
     def permitted(self, action: Action) -> set[str]:
         """Names of what is there and may be seen."""
         return {

@@ -25,6 +25,16 @@ class Fault:
     places: tuple[tuple[str, Replace], ...]
 
 
+def faults(*rows: tuple[Any, ...]) -> tuple[Fault, ...]:
+    """Each row: the name, and the places."""
+    return tuple(Fault(name, tuple(places)) for name, *places in rows)
+
+
+def always(answer: Any) -> Replace:
+    """The same answer, whatever is asked."""
+    return lambda _: lambda *_, **__: answer
+
+
 @contextmanager
 def with_fault(fault: Fault) -> Iterator[None]:
     """While the block lasts the gateway has the fault."""

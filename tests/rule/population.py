@@ -52,6 +52,11 @@ NOBODYS = frozenset(("Device/dev000", "Schedule/sch000", "Slot/slo000", "Observa
 """The organisation's own resources, those about nobody."""
 
 
+DOCUMENT = "DocumentReference"
+OFTEN = {"Observation": (3,), DOCUMENT: (1, 2), "Binary": (1, 2, 2)}
+"""How many there are in a record, where it is not any number."""
+
+
 @dataclass(frozen=True)
 class Event:
     """At a step in time a version is stored; without a resource it is a deletion."""
@@ -132,7 +137,7 @@ class Drawing:
             self._patient(drawn, local)
         for local in self.patients:
             for type_ in CLINICAL[1:]:
-                for _ in range(self.chance.choice((0, 1, 1, 2)) if type_ != "Observation" else 3):
+                for _ in range(self.chance.choice(OFTEN.get(type_, (0, 1, 1, 2)))):
                     self._resource(drawn, local, type_)
         drawn.events.sort(key=lambda event: event.step)
         if self.chance.random() < 0.75:
@@ -192,7 +197,7 @@ class Drawing:
         own = {} if type_ in {"Binary", "Provenance"} else number
         bodies = [
             getattr(self, f"_{type_.lower()}")(local) | own
-            for _ in range(self.chance.choice((1, 1, 1, 2, 3)))
+            for _ in range(self.chance.choice((1, 1, 1, 2, 3) if type_ != DOCUMENT else (1, 2, 3)))
         ]
         self.ids.setdefault((local, type_), []).append(id_)
         self._store(drawn, type_, id_, bodies)

@@ -53,14 +53,16 @@ async def play(ground: Ground, seed: object, number: int) -> AsyncIterator[Scene
     said = await ground.say(denied, granted)
     async with AsyncExitStack() as stack:
         full = await stack.enter_async_context(house(ground, said.letters))
-        await full.move_in(population, lambda _: True, lambda _: True, lambda event: event)
+        by_import = number % 3 == 2
+        everything = (lambda _: True), (lambda _: True), (lambda event: event)
+        await full.move_in(population, *everything, by_import=by_import)
         for who in callers(chance, population, granted, number):
             if who.own is not None:
                 await ground.register(ground.accounts[who.own])
             oracle = Oracle(population, denied, who)
             async with AsyncExitStack() as inner:
                 try:
-                    scene = await _scene(inner, chance, oracle, full, said)
+                    scene = await _scene(inner, chance, oracle, full, said, by_import=by_import)
                 except Refused:
                     assert not all(map(oracle.permitted, who.actions)), "refused without a reason"
                     continue
@@ -68,7 +70,13 @@ async def play(ground: Ground, seed: object, number: int) -> AsyncIterator[Scene
 
 
 async def _scene(
-    stack: AsyncExitStack, chance: random.Random, oracle: Oracle, full: House, said: Said
+    stack: AsyncExitStack,
+    chance: random.Random,
+    oracle: Oracle,
+    full: House,
+    said: Said,
+    *,
+    by_import: bool,
 ) -> Scene:
     mine = replace(await full.met_by(oracle.who, said), ids=random.Random(1))
     bare, built = dict[Action, House](), dict[Left, House]()
@@ -76,13 +84,13 @@ async def _scene(
         left = what_is_left(oracle, action)
         if left not in built:
             empty = await stack.enter_async_context(house(full.ground, said.letters))
-            await _furnish(empty, oracle.population, left)
+            await _furnish(empty, oracle.population, left, by_import=by_import)
             built[left] = replace(await empty.met_by(oracle.who, said), ids=random.Random(1))
         bare[action] = built[left]
     return Scene(chance, oracle.population, oracle, mine, bare)
 
 
-async def _furnish(empty: House, population: Population, left: Left) -> None:
+async def _furnish(empty: House, population: Population, left: Left, *, by_import: bool) -> None:
     kept, lives, veiled = left
     numbers = {
         id(event): (name, number)
@@ -93,7 +101,8 @@ async def _furnish(empty: House, population: Population, left: Left) -> None:
     def shown(event: Event) -> Event:
         return _veiled(event) if numbers[id(event)] in veiled else event
 
-    await empty.move_in(population, kept.__contains__, lives.__contains__, shown)
+    keeps, is_here = kept.__contains__, lives.__contains__
+    await empty.move_in(population, keeps, is_here, shown, by_import=by_import)
 
 
 def _veiled(event: Event) -> Event:

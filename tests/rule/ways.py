@@ -4,7 +4,8 @@ import asyncio
 import json
 from typing import Any
 
-from tests.rule.answers import Answer, ask, following
+from tests.rule.answers import following
+from tests.rule.asking import Answer, ask
 from tests.rule.houses import House
 from tests.rule.population import CLINICAL, DIRECTORY, OWN
 from tests.rule.questions import FHIR, Question, bundle, get
