@@ -8,7 +8,7 @@ import httpx2
 import msgspec
 
 from careledger.ledger.checkpoint import SignedCheckpoint, parse_checkpoint
-from careledger.ledger.errors import Malformed, ProofError, Unavailable
+from careledger.ledger.errors import Malformed, Unavailable
 from careledger.ledger.note import MAX_NOTE_BYTES
 from careledger.ledger.record import MAX_BYTES, Digest, load_cbor
 from careledger.node.audit.source import LogSource
@@ -57,7 +57,7 @@ class Peer:
         Raises:
             Unavailable: it does not answer, or not as a node does.
         """
-        data = self._get("v1/snapshots", _MOST_ANSWER) or b"[]"
+        data = self.log.get("v1/snapshots", _MOST_ANSWER) or b"[]"
         try:
             found = msgspec.json.decode(data, type=_Snapshots).snapshots
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -66,11 +66,11 @@ class Peer:
 
     def manifest(self, height: int) -> bytes | None:
         """The manifest of its snapshot at `height`, not looked at; None if it has none."""
-        return self._get(f"v1/snapshots/{height}", MAX_BYTES)
+        return self.log.get(f"v1/snapshots/{height}", MAX_BYTES)
 
     def chunk(self, height: int, number: int) -> bytes | None:
         """One chunk of it, not looked at; None if it has none."""
-        return self._get(f"v1/snapshots/{height}/{number}", MAX_CHUNK_BYTES)
+        return self.log.get(f"v1/snapshots/{height}/{number}", MAX_CHUNK_BYTES)
 
     def checkpoint(self, size: int) -> SignedCheckpoint | None:
         """Its checkpoint at `size`; None if its log is not that long.
@@ -79,7 +79,7 @@ class Peer:
             Unavailable: it does not answer, or signs none at present.
         """
         path = f"v1/checkpoint?size={size}"
-        data = self._get(path, MAX_NOTE_BYTES)
+        data = self.log.get(path, MAX_NOTE_BYTES)
         try:
             return None if data is None else parse_checkpoint(data.decode())
         except (Malformed, UnicodeDecodeError) as error:
@@ -88,7 +88,7 @@ class Peer:
     def consistency(self, first: int, second: int) -> tuple[Digest, ...]:
         """That its log of `first` entries begins that of `second`; not checked yet."""
         path = f"v1/log/consistency?first={first}&second={second}"
-        data = self._get(path, _MOST_ANSWER)
+        data = self.log.get(path, _MOST_ANSWER)
         try:
             found = msgspec.json.decode(data or b"", type=_Consistency)
             return tuple(Digest(bytes.fromhex(one)) for one in found.path)
@@ -102,7 +102,7 @@ class Peer:
             Malformed: what it gives are no blocks.
             Unavailable: it does not answer, or has not got them.
         """
-        data = self._get(f"v1/history?height={height}", MAX_PAST_BYTES)
+        data = self.log.get(f"v1/history?height={height}", MAX_PAST_BYTES)
         if data is None:
             raise Unavailable(f"{self.url} is not as far as block {height:,}")
         try:
@@ -133,23 +133,6 @@ class Peer:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._unlike("v1/engine") from error
         return found
-
-    def _get(self, path: str, most: int) -> bytes | None:
-        """At most so many bytes; None if there is nothing at `path`."""
-        try:
-            with self._client.stream("GET", f"{self.url}/{path}") as answer:
-                if answer.status_code == httpx2.codes.NOT_FOUND:
-                    return None
-                if not answer.is_success:
-                    raise Unavailable(f"{self.url}/{path}: {answer.status_code}")
-                data = bytearray()
-                for part in answer.iter_bytes():
-                    data += part
-                    if len(data) > most:
-                        raise ProofError(f"{path} is longer than it may be", expected=most)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise Unavailable(f"no answer from {self.url}: {type(error).__name__}") from error
-        return bytes(data)
 
     def _unlike(self, path: str) -> Unavailable:
         return Unavailable(f"{self.url}/{path} does not answer as a node does")

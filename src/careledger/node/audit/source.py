@@ -47,7 +47,7 @@ class LogSource:
             Unavailable: it does not answer, or not with a checkpoint.
         """
         try:
-            data = self._get("checkpoint", MAX_NOTE_BYTES)
+            data = self.get("checkpoint", MAX_NOTE_BYTES)
         except ProofError as error:
             raise Unavailable(f"{self.url}/checkpoint is no checkpoint") from error
         if data is None:
@@ -65,9 +65,9 @@ class LogSource:
             Unavailable: it does not answer, or not with a tile.
         """
         wanted = place.width * HASH_BYTES
-        data = self._get(place.path(), wanted)
+        data = self.get(place.path(), wanted)
         if data is None and not place.is_full:
-            data = self._get(place.full.path(), place.full.width * HASH_BYTES)
+            data = self.get(place.full.path(), place.full.width * HASH_BYTES)
         if data is None:
             raise Unavailable(f"{self.url} does not serve {place.path()}")
         return data[:wanted]
@@ -80,9 +80,9 @@ class LogSource:
             Unavailable: it does not answer, or not with a bundle.
         """
         most = place.full.width * (MAX_ENTRY_BYTES + _LENGTH_BYTES)
-        data = self._get(place.path(), most)
+        data = self.get(place.path(), most)
         if data is None and not place.is_full:
-            data = self._get(place.full.path(), most)
+            data = self.get(place.full.path(), most)
         if data is None:
             raise Unavailable(f"{self.url} does not serve {place.path()}")
         try:
@@ -96,8 +96,13 @@ class LogSource:
             return encode_bundle(self.bundle(place))
         return self.tile(place)
 
-    def _get(self, path: str, most: int) -> bytes | None:
-        """At most so many bytes; None if there is nothing at `path`."""
+    def get(self, path: str, most: int) -> bytes | None:
+        """What is served at `path`; None if there is nothing.
+
+        Raises:
+            Unavailable: no answer, or another one.
+            ProofError: it is longer than `most` bytes.
+        """
         try:
             with self._client.stream("GET", f"{self.url}/{path}") as answer:
                 if answer.status_code == httpx2.codes.NOT_FOUND:
