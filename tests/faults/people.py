@@ -5,7 +5,6 @@ commits records without end. Whoever gets no answer sends the same transaction a
 """
 
 import asyncio
-import base64
 import itertools
 import random
 import secrets
@@ -19,6 +18,7 @@ from careledger.apps.identity.commands import EnrolAccount, PatientHolder, Pract
 from careledger.apps.records.commands import CommitRecords, DiscloseRecords, GrantBasis
 from careledger.consensus.intake import Ordered
 from careledger.consensus.remote import RemoteNode
+from careledger.exchange.enrolling import new_account_id
 from careledger.ledger.errors import Inadmissible, Unavailable
 from careledger.ledger.possession import new_key
 from careledger.ledger.record import AccountId, Digest, Record, digest
@@ -56,6 +56,7 @@ class People:
         self.consent_of: dict[bytes, bytes] = {}
         """The consent that a disclosure rests on, or that a revocation ends, by transaction."""
         self._network, self._urls, self._chance = network, urls, chance
+        self._nodes: dict[str, RemoteNode] = {}
         self._keys: dict[str, SigningKey] = {
             member: load_signing_key(_home(network, member) / TRANSACTION_KEY)
             for member in (CUSTODIAN, GRANTEE)
@@ -66,8 +67,7 @@ class People:
         self.stopping = False
 
     def _account(self) -> AccountId:
-        letters = base64.b32encode(secrets.token_bytes(17)).decode().lower()
-        account = AccountId("@" + letters[:26])
+        account = new_account_id()
         self._keys[account] = SigningKey("EdDSA", digest(account.encode()))
         return account
 
@@ -85,6 +85,8 @@ class People:
         """Finish what is under way."""
         self.stopping = True
         await asyncio.wait_for(asyncio.gather(*self._tasks), 120)
+        for node in self._nodes.values():
+            await node.close()
 
     # --- what they do --------------------------------------------------------------------------
 
@@ -160,8 +162,7 @@ class People:
     async def _acknowledged(self, raw: bytes, sent: Operation, expires: int) -> Operation:
         while time.time() < expires:
             try:
-                async with RemoteNode(self._chance.choice(self._urls)) as node:
-                    ordered: Ordered = await node.submit(raw)
+                ordered: Ordered = await self._node(self._chance.choice(self._urls)).submit(raw)
             except (Unavailable, Inadmissible):
                 # Inadmissible too: a node that is behind does not know the signer yet.
                 await asyncio.sleep(PAUSE_S)
@@ -173,6 +174,12 @@ class People:
                     code=ordered.receipt.code,
                 )
         return sent
+
+    def _node(self, url: str) -> RemoteNode:
+        """The node there, by connections that are kept."""
+        if url not in self._nodes:
+            self._nodes[url] = RemoteNode(url)
+        return self._nodes[url]
 
     def _claims(self, signer: str) -> Claims:
         now = int(time.time())

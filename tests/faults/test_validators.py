@@ -5,22 +5,16 @@ in an order that does not contradict time; nothing is disclosed after its revoca
 acknowledged; blocks are made whenever three of four reach each other, and none when two do.
 """
 
-import asyncio
-import contextlib
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from careledger.apps import installed
-from careledger.node.fsck import check
-from careledger.store.reader import StoreReader
 from tests.engine import engine_program
-from tests.faults.history import Log, Placed, contradictions
-from tests.faults.people import People, wrongly_disclosed
+from tests.faults.people import People
+from tests.faults.story import check_story, people_in
 from tests.faults.validators import Validator, Validators, until
 
 PATIENTS = 4
@@ -120,45 +114,8 @@ FAULTS: tuple[Fault, ...] = (
 SLICE: tuple[Fault, ...] = (halved, killed, engine_killed)
 
 
-@contextlib.contextmanager
-def _people(network: Validators, chance: random.Random) -> Iterator[People]:
-    """Everybody, in a thread of their own; at the end, they have finished."""
-    people = People(network.network, [node.url for node in network.nodes], chance)
-    arrived, failed = threading.Event(), list[BaseException]()
-    enough = asyncio.Event()
-    loop = asyncio.new_event_loop()
-
-    async def live() -> None:
-        await people.arrive(PATIENTS)
-        arrived.set()
-        await enough.wait()
-        await people.leave()
-
-    def run() -> None:
-        try:
-            loop.run_until_complete(live())
-        except BaseException as error:  # noqa: BLE001 - the test's thread raises it
-            failed.append(error)
-            arrived.set()
-        finally:
-            loop.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        assert arrived.wait(120)
-        yield people
-    finally:
-        with contextlib.suppress(RuntimeError):  # it has failed and is closed
-            loop.call_soon_threadsafe(enough.set)
-        thread.join(180)
-    if failed:
-        raise failed[0]
-    assert not thread.is_alive()
-
-
 def _survive(network: Validators, faults: Iterator[Fault], chance: random.Random) -> People:
-    with _people(network, random.Random(chance.random())) as people:
+    with people_in(network, random.Random(chance.random())) as people:
         for fault in faults:
             begun = time.monotonic()
             print(f"{fault.__name__} ...", end="", flush=True)
@@ -170,44 +127,12 @@ def _survive(network: Validators, faults: Iterator[Fault], chance: random.Random
     return people
 
 
-def _check(people: People, ledgers: list[Path]) -> None:
-    logs = {str(ledger): _log(ledger) for ledger in ledgers}
-    assert contradictions(people.operations, logs) == []
-    assert wrongly_disclosed(people) == []
-    hashes = [_app_hashes(ledger) for ledger in ledgers]
-    shortest = min(map(len, hashes))
-    assert all(one[:shortest] == hashes[0][:shortest] for one in hashes)
-    for ledger in ledgers:
-        report = check(ledger, installed())
-        assert report.is_sound, report.findings
-    by_kind = [(one.kind, one.code) for one in people.operations]
-    # Without each of these, the run would have shown nothing.
-    assert ("RevokeConsent", 0) in by_kind
-    assert ("DiscloseRecords", 0) in by_kind
-    assert any(kind == "DiscloseRecords" and code for kind, code in by_kind)
-
-
-def _log(ledger: Path) -> Log:
-    with StoreReader(ledger) as reader, reader.snapshot() as committed:
-        return {
-            index: Placed(id=receipt.id, code=receipt.code)
-            for index, receipt in committed.receipts(0)
-        }
-
-
-def _app_hashes(ledger: Path) -> list[bytes]:
-    with StoreReader(ledger) as reader, reader.snapshot() as committed:
-        heights = range(committed.latest().height + 1)
-        headers = [committed.header(height) for height in heights]
-    return [header.app_hash for header in headers if header is not None]
-
-
 def _run(folder: Path, chance: random.Random, faults: Iterator[Fault]) -> None:
     engine_program()
     with Validators(folder) as network:
         people = _survive(network, faults, chance)
         with network.stopped() as ledgers:
-            _check(people, ledgers)
+            check_story(people, ledgers)
 
 
 def test_four_validators_survive_what_is_done_to_them(

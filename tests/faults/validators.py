@@ -20,6 +20,7 @@ from typing import Self
 import httpx2
 from msgspec.structs import replace
 
+from careledger.ledger.membership import NetworkParameters
 from careledger.node.config import NODE_FILE, format_toml, load_node
 from careledger.node.consortium import found_consortium, founder
 from careledger.node.founding import Network
@@ -147,7 +148,7 @@ class Validator:
 class Validators:
     """The network: all nodes, and the links between their engines."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, parameters: NetworkParameters | None = None) -> None:
         offsets = (*range(40), *range(FAR, FAR + 12))
         first = free_port(*offsets)
         self.network: Network = found_consortium(
@@ -155,6 +156,7 @@ class Validators:
             [founder(member) for member in MEMBERS],
             name="fault trial",
             time=int(time.time()) - 60,
+            parameters=parameters,
             first_port=first,
         )
         self.nodes = [
@@ -191,6 +193,14 @@ class Validators:
 
     def __exit__(self, *_: object) -> None:
         self._owned.close()
+
+    def hand_over(self, to: Validator) -> None:
+        """Let a member's node be run in another way; the member's own has been stopped."""
+        [number] = [n for n, node in enumerate(self.nodes) if node.home == to.home]
+        assert not self.nodes[number].is_running
+        self.nodes[number] = to
+        self._owned.callback(to.kill)
+        to.start()
 
     def until_well(self, *, without: Sequence[Validator] = ()) -> None:
         """Wait until every node, but for some, is healthy and has what any of them has now."""
