@@ -16,6 +16,7 @@ from tests.engine import engine_program
 from tests.faults.people import People
 from tests.faults.story import check_story, people_in
 from tests.faults.validators import Validator, Validators, until
+from tests.faults.wrong_clock import AHEAD_S, shifted_engine
 
 PATIENTS = 4
 
@@ -101,6 +102,28 @@ def restarted_in_turn(network: Validators, chance: random.Random) -> None:
         network.until_well()
 
 
+def clock_moved(engine: Path) -> Fault:
+    """An hour ahead, node and engine; the network's time is that of the others."""
+
+    def moved(network: Validators, chance: random.Random) -> None:
+        node = _one(network, chance)
+        assert node.stop() == 0
+        node.start_with_wrong_clock(engine)
+        try:
+            network.until_well()
+            network.until_progress()
+            other = next(one for one in network.nodes if one is not node)
+            age = other.health()["block_age_s"]
+            assert isinstance(age, int)
+            assert age < AHEAD_S / 2, "the network's time follows one wrong clock"
+        finally:
+            assert node.stop() == 0
+            node.set_clock_right()
+            node.start()
+
+    return moved
+
+
 FAULTS: tuple[Fault, ...] = (
     killed,
     engine_killed,
@@ -145,11 +168,14 @@ def test_four_validators_survive_what_is_done_to_them(
 def test_four_validators_survive_for_long(
     tmp_path: Path, chance: random.Random, soak_seconds: float
 ) -> None:
+    (tmp_path / "engine").mkdir()
+    faults = (*FAULTS, clock_moved(shifted_engine(tmp_path / "engine")))
+
     def drawn() -> Iterator[Fault]:
         """Each in turn, then any."""
-        yield from chance.sample(FAULTS, len(FAULTS))
-        until_ = time.monotonic() + soak_seconds
-        while time.monotonic() < until_:
-            yield chance.choice(FAULTS)
+        yield from chance.sample(faults, len(faults))
+        end = time.monotonic() + soak_seconds
+        while time.monotonic() < end:
+            yield chance.choice(faults)
 
     _run(tmp_path / "network", chance, drawn())

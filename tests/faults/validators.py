@@ -25,6 +25,7 @@ from careledger.node.config import NODE_FILE, format_toml, load_node
 from careledger.node.consortium import found_consortium, founder
 from careledger.node.founding import Network
 from careledger.store.layout import data_file
+from tests.conftest import ROOT
 from tests.faults.node_process import free_port
 from tests.faults.relays import Link, Relays
 
@@ -54,11 +55,26 @@ class Validator:
 
     def start(self) -> None:
         """`careledger node run`; what it says goes to a file in its home."""
+        self._start(Path(sys.executable).with_name("careledger"), "node", "run", self.home)
+
+    def start_with_wrong_clock(self, engine: Path) -> None:
+        """The same node by another clock, as is that of `engine`."""
+        self._configure(engine_program=str(engine))
+        self._start(Path(sys.executable), "-m", "tests.faults.wrong_clock", self.home)
+
+    def set_clock_right(self) -> None:
+        """From the next start on."""
+        self._configure(engine_program=None)
+
+    def _configure(self, engine_program: str | None) -> None:
+        config = replace(load_node(self.home), engine_program=engine_program)
+        (self.home / NODE_FILE).write_text(format_toml(config))
+
+    def _start(self, *command: str | Path) -> None:
         assert not self.is_running
-        program = Path(sys.executable).with_name("careledger")
         with (self.home / "output.log").open("ab") as output:
             self._process = subprocess.Popen(
-                [program, "node", "run", self.home], stdout=output, stderr=subprocess.STDOUT
+                command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
             )
 
     def stop(self) -> int:
