@@ -39,11 +39,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--soak-minutes", type=float, default=10.0, help="how long a soak test runs")
 
 
+_TOGETHER = ("tests/e2e/", "tests/clients/")
+_APART = tuple(
+    f"tests/e2e/test_{name}.py" for name in ("governing", "replacing", "timeline", "validators")
+)
+"""These start networks of their own."""
+
+
 class _OneNetwork(LoadScopeScheduling):  # type: ignore[misc] # likewise
     """Each test goes to whichever process is free, but those of these rooms share one network."""
 
     def _split_scope(self, nodeid: str) -> str:
-        rooms = "tests/e2e/", "tests/clients/"
+        rooms = (*_APART, *_TOGETHER)
         return next((room for room in rooms if nodeid.startswith(room)), nodeid)
 
 

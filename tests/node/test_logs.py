@@ -1,5 +1,6 @@
 """Logs: one line each, with a word to filter by, and nobody's data in it whatever fails."""
 
+import ast
 import io
 import json
 import logging
@@ -13,6 +14,7 @@ import pytest
 from careledger.ledger.errors import Unavailable
 from careledger.node.config import NODE_FILE, BadConfiguration, load_node
 from careledger.node.logs import LogFormat, set_up
+from tests.conftest import ROOT
 from tests.faults.node_process import NodeProcess, found_trial
 from tests.ledger.world import NOW
 
@@ -135,3 +137,20 @@ def test_an_unknown_form_is_refused(tmp_path: Path) -> None:
     configure(home, "xml")
     with pytest.raises(BadConfiguration, match="Invalid enum value 'xml'"):
         load_node(home)
+
+
+def test_no_field_of_an_event_has_a_name_that_logging_keeps_for_itself() -> None:
+    """Else the line is an exception, and only where it is not filtered out."""
+    reserved = {*logging.makeLogRecord({}).__dict__, "message", "asctime"}
+    found = [
+        f"{path.name}:{node.lineno} {key.value}"
+        for path in (ROOT / "src").rglob("*.py")
+        if "extra={" in (text := path.read_text())
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.keyword)
+        and node.arg == "extra"
+        and isinstance(node.value, ast.Dict)
+        for key in node.value.keys
+        if isinstance(key, ast.Constant) and key.value in reserved
+    ]
+    assert found == []

@@ -131,8 +131,9 @@ def alone(tmp_path: Path) -> Alone:
 
 
 @pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def _soon(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(module, "FIRST_WAIT_S", 0.05)
+    caplog.set_level("DEBUG")  # a line that is filtered out hides what is wrong with it
 
 
 async def _killed_and_stopped(alone: Alone) -> None:
@@ -319,3 +320,16 @@ def _wait(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_bug_in_the_keeping_ends_the_node(alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(self: EngineProcess) -> str:
+        raise KeyError
+
+    async def tried() -> None:
+        monkeypatch.setattr(EngineProcess, "_run", broken)
+        async with running(alone) as process:
+            with pytest.raises(KeyError):
+                await asyncio.wait_for(process.failed, WAIT_S)
+
+    asyncio.run(tried())

@@ -90,6 +90,7 @@ class EngineProcess:
         self.failed = asyncio.get_running_loop().create_future()
         self.failed.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._keeping = asyncio.create_task(self._keep())
+        self._keeping.add_done_callback(self._tell_of_failure)
 
     def runs_well(self) -> None:
         """Whoever sees it commit says so: then its last end is history."""
@@ -107,6 +108,11 @@ class EngineProcess:
             await asyncio.gather(self._keeping, return_exceptions=True)
         await self._stop()
         self._log.close()
+
+    def _tell_of_failure(self, keeping: "asyncio.Task[None]") -> None:
+        """A bug in the keeping must end the node: nobody would start the engine again."""
+        if not keeping.cancelled() and (error := keeping.exception()) and not self.failed.done():
+            self.failed.set_exception(error)
 
     async def _keep(self) -> None:
         wait = FIRST_WAIT_S
@@ -145,7 +151,7 @@ class EngineProcess:
         except OSError as error:
             return f"could not be started: {error.strerror}"
         self.starts += 1
-        _log.info("the engine runs", extra={"process": self._process.pid})
+        _log.info("the engine runs", extra={"pid": self._process.pid})
         await self._listen(self._process)
         status = await self._process.wait()
         reason = self._failure or (self._said[-1] if self._said and status >= 0 else "")
