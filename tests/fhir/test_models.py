@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 from careledger.fhir import r4
-from tools import generate_fhir_models
+from tools import generate_fhir_models, generate_us_core_parameters
 
 
 def test_the_generator_writes_what_is_committed(shared_data: Path, tmp_path: Path) -> None:
     generate_fhir_models.main(shared_data / "fhir-spec", tmp_path)
+    generate_us_core_parameters.main(shared_data / "fhir-spec", tmp_path)
     committed = Path(r4.__file__).parent
     names = sorted(file.name for file in tmp_path.glob("*.py"))
     assert names == sorted(file.name for file in committed.glob("*.py"))
