@@ -74,9 +74,8 @@ async def open_node(
     chain_id, genesis = load_genesis(genesis_file)
     applications = active_applications(genesis, installed(), 0)
     ledger = home / config.ledger
-    Store.create(ledger, genesis_file, applications).close()
     with contextlib.ExitStack() as owned:
-        store = owned.enter_context(Store(ledger))
+        store = owned.enter_context(Store.create(ledger, genesis_file, applications))
         workers: Workers | None = None
         if config.workers:
             workers = Workers(ledger, chain_id, config.workers)
