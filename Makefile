@@ -114,7 +114,8 @@ soak: setup ## the long runs; SOAK=minutes for each, SEED=number (printed, so th
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); \
 	echo "soak: SOAK=$(SOAK) SEED=$$seed"; \
 	exec $(BIN)/python -m pytest -m "soak or hypothesis" --durations=0 --soak-minutes $(SOAK) \
-	    --seed $$seed --hypothesis-seed $$seed --hypothesis-profile soak $(TESTS)
+	    --seed $$seed --hypothesis-seed $$seed --hypothesis-profile soak \
+	    -o faulthandler_timeout=$$(( $(SOAK) * 60 + 900 )) $(TESTS)
 
 check: $(STAMPS)/project ## style, types, layers, documentation, help texts; all are run, then the verdict
 	@exec $(BIN)/python tools/check.py

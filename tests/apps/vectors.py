@@ -5,12 +5,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from careledger.apps.identity.commands import EnrolAccount, PatientHolder
-from careledger.apps.records.commands import (
-    CommitRecords,
-    Disclosed,
-    DiscloseRecords,
-    GrantBasis,
-)
+from careledger.apps.records.basis import GrantBasis
+from careledger.apps.records.commands import CommitRecords, Disclosed, DiscloseRecords
 from careledger.ledger.claim import claim_key, format_code
 from careledger.ledger.possession import new_key, possession_message, thumbprint
 from careledger.ledger.record import AccountId, MemberId, digest, encode

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from careledger.apps.records.commands import DiscloseRecords, GrantBasis
+from careledger.apps.records.basis import GrantBasis
+from careledger.apps.records.commands import DiscloseRecords
 from careledger.apps.records.refusals import BasisFails, RequestAnswered, RequestNotGenuine
 from careledger.exchange import answer, patience, release
 from careledger.exchange.asker import Asker

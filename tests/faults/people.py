@@ -15,7 +15,8 @@ from pathlib import Path
 
 from careledger.apps.consent.commands import GrantConsent, RevokeConsent
 from careledger.apps.identity.commands import EnrolAccount, PatientHolder, PractitionerHolder
-from careledger.apps.records.commands import CommitRecords, DiscloseRecords, GrantBasis
+from careledger.apps.records.basis import GrantBasis
+from careledger.apps.records.commands import CommitRecords, DiscloseRecords
 from careledger.consensus.intake import Ordered
 from careledger.consensus.remote import RemoteNode
 from careledger.exchange.enrolling import new_account_id

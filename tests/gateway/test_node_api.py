@@ -74,7 +74,7 @@ def services(solo: SoloEngine, chain: Chain) -> NodeServices:
 
 
 def _checkpoints(chain: Chain) -> Cosigning:
-    home = chain.store._folder.parent
+    home = chain.store.folder.parent
     vouching = Vouching(
         home / VOUCHED_FOLDER,
         chain.id,

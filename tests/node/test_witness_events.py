@@ -78,7 +78,7 @@ def ask(
     def clock() -> int:
         return node.store.latest.time
 
-    home = node.store._folder.parent
+    home = node.store.folder.parent
     vouching = Vouching(
         home / VOUCHED_FOLDER,
         node.id,

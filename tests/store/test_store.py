@@ -2,6 +2,9 @@
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import lmdb.verify
@@ -14,7 +17,7 @@ from careledger.ledger.merkle import inclusion_proof, leaf_hash, verify_inclusio
 from careledger.ledger.record import Digest
 from careledger.ledger.state import View
 from careledger.ledger.state_root import verify_row
-from careledger.store.layout import MAX_READERS, number_key
+from careledger.store.layout import number_key
 from careledger.store.reader import StoreReader
 from careledger.store.store import Store
 from tests.store.workload import (
@@ -244,12 +247,25 @@ def test_a_store_does_not_cross_a_fork(store: Store) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_readers_that_died_do_not_hold_pages(store: Store) -> None:
-    Workload(12).run(store, 64)
-    with store.snapshot():
-        pass
-    assert store._environment.max_readers() >= MAX_READERS
-    assert store._environment.reader_check() == 0
+_DIES_READING = """
+import os, signal, sys
+from pathlib import Path
+from careledger.store.reader import StoreReader
+with StoreReader(Path(sys.argv[1])).snapshot() as committed:
+    committed.latest()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_readers_that_died_do_not_hold_pages(tmp_path: Path) -> None:
+    with create(tmp_path) as store:
+        workload = Workload(12)
+        workload.run(store, 1)
+        died = subprocess.run([sys.executable, "-c", _DIES_READING, str(tmp_path)], check=False)
+        assert died.returncode == -signal.SIGKILL
+        assert store.usage().readers == 1
+        workload.run(store, 64)
+        assert store.usage().readers == 0
 
 
 @pytest.mark.parametrize(

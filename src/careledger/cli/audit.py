@@ -89,16 +89,24 @@ def audit(
         others = [opened.enter_context(LogSource(peer)) for peer in peers]
         cosigner = None if key is None else _cosigner(key, name)
         auditor = Auditor(source, TileFiles(folder), belief, cosigner=cosigner)
-        if belief.trust is None:
+        decided = belief.trust is not None
+        if not decided:
             click.echo("No --trust: whether the signers are to be believed stays open.", err=True)
         try:
-            while True:
-                status = _look(auditor, others, decided=belief.trust is not None, once=once)
-                if once:
-                    return status
-                time.sleep(every)
+            return _watch(
+                auditor, others, decided=belief.trust is not None, every=0 if once else every
+            )
         except Alarm as alarm:
             return _shout(folder, alarm)
+
+
+def _watch(auditor: "Auditor", others: "list[LogSource]", *, decided: bool, every: int) -> int:
+    """Round after round with `every` seconds between; with none, one round and its exit status."""
+    while True:
+        status = _look(auditor, others, decided=decided, once=not every)
+        if not every:
+            return status
+        time.sleep(every)
 
 
 def _look(auditor: "Auditor", others: "list[LogSource]", *, decided: bool, once: bool) -> int:

@@ -9,13 +9,12 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+from careledger.apps.records.basis import BreakGlassBasis, GrantBasis
 from careledger.apps.records.commands import (
     SESSION_S,
     AccessRefused,
-    BreakGlassBasis,
     Disclosed,
     DiscloseRecords,
-    GrantBasis,
     RefuseAccess,
 )
 from careledger.apps.records.queries import is_answered

@@ -16,12 +16,7 @@ from careledger.apps.identity.queries import (
     is_patient_of,
     practitioner_roles,
 )
-from careledger.apps.records.commands import (
-    Basis,
-    BreakGlassBasis,
-    GrantBasis,
-    OwnAccessBasis,
-)
+from careledger.apps.records.basis import Basis, BreakGlassBasis, GrantBasis, OwnAccessBasis
 from careledger.apps.records.queries import emergency
 from careledger.exchange.errors import AccessRefused
 from careledger.exchange.mailbox import Mailbox

@@ -12,7 +12,8 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
-from careledger.apps.records.commands import BreakGlassBasis, RecordOffline
+from careledger.apps.records.basis import BreakGlassBasis
+from careledger.apps.records.commands import RecordOffline
 from careledger.apps.records.queries import last_offline, offline
 from careledger.apps.records.refusals import BasisFails, RequestAnswered
 from careledger.consensus.intake import Ordered

@@ -13,13 +13,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from careledger.apps.records.commands import (
-    SESSION_S,
-    Disclosed,
-    DiscloseRecords,
-    GrantBasis,
-    RefuseAccess,
-)
+from careledger.apps.records.basis import GrantBasis
+from careledger.apps.records.commands import SESSION_S, Disclosed, DiscloseRecords, RefuseAccess
 from careledger.apps.records.queries import is_answered
 from careledger.exchange.asker import Asker
 from careledger.exchange.bodies import Bodies

@@ -1,9 +1,8 @@
 """The node's own hold on its store: the one writer, and one durable step for each block."""
 
-import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,22 +17,16 @@ from careledger.ledger.state import Changes
 from careledger.ledger.state_root import Delta, Tree
 from careledger.ledger.transition import Applications, Closed, Header, Receipt
 from careledger.store import tiles
+from careledger.store.disk import Disk
 from careledger.store.environment import lock_folder, make_name_durable, open_for_writing
 from careledger.store.failure import failure
 from careledger.store.gap import Gap
-from careledger.store.layout import (
-    GENESIS_KEY,
-    MAP_BYTES,
-    Commit,
-    create_databases,
-    data_file,
-    open_databases,
-)
+from careledger.store.layout import GENESIS_KEY, MAP_BYTES, Commit, create_databases
 from careledger.store.snapshot import Snapshot
 from careledger.store.sync.filling import PastWrites, write_past
 from careledger.store.sync.placing import STEPS, Steps
 from careledger.store.sync.restoring import Restoration
-from careledger.store.usage import Usage, usage_of
+from careledger.store.usage import Usage
 from careledger.store.writing import write_block
 
 _CHECK_READERS_EVERY = 64
@@ -68,21 +61,11 @@ class Store:
             CorruptStore: what is there contradicts itself.
             Unavailable: no chain there, another process writes it, or the disk does not answer.
         """
-        if not data_file(folder).exists():
-            raise Unavailable(f"no ledger in {folder}")
-        self._folder, self._map_size, self._commit = folder, map_size, commit
-        self._process = os.getpid()
         self._writing = threading.Lock()
-        self._before: list[lmdb.Environment] = []
-        self._lock = lock_folder(folder)
         with ExitStack() as opened:
-            opened.callback(self._lock.close)
-            try:
-                self._environment = open_for_writing(folder, map_size)
-                opened.callback(self._environment.close)
-                self._recover()
-            except lmdb.Error as error:
-                raise failure(error, folder) from error
+            self._disk = Disk(folder, map_size, commit)
+            opened.callback(self._disk.close)
+            self._recover()
             opened.pop_all()
 
     @classmethod
@@ -123,10 +106,15 @@ class Store:
         return store
 
     @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self._disk.folder
+
+    @property
     def latest(self) -> Header:
         """The header of the newest block."""
         if self._latest is None:
-            raise Unavailable(f"no block in {self._folder} yet")
+            raise Unavailable(f"no block in {self.folder} yet")
         return self._latest
 
     @property
@@ -139,20 +127,13 @@ class Store:
         """The root of the committed state."""
         return self._tree.root
 
-    @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
         """What is committed now; use it and let it go. From any thread of this process.
 
         Raises:
             Unavailable: the disk does not answer.
         """
-        if os.getpid() != self._process:
-            raise RuntimeError("open the store after the fork")
-        try:
-            with self._environment.begin() as transaction:
-                yield Snapshot(transaction, self._databases)
-        except lmdb.Error as error:
-            raise failure(error, self._folder) from error
+        return self._disk.snapshot()
 
     def usage(self) -> Usage:
         """What it takes of its disk, and who reads it.
@@ -160,7 +141,7 @@ class Store:
         Raises:
             Unavailable: the disk does not answer.
         """
-        return usage_of(self._environment, self._folder)
+        return self._disk.usage()
 
     def delta(self, changes: Changes, *, after: Delta | None = None) -> Delta:
         """What `changes`, made to the committed state, do to its root; stores nothing.
@@ -197,7 +178,7 @@ class Store:
         if self.watcher:
             self.watcher(latest, header)
         if header.height % _CHECK_READERS_EVERY == 0:
-            self._environment.reader_check()
+            self._disk.forget_dead_readers()
 
     def fill(self, past: Sequence[PastWrites], after: Gap | None) -> None:
         """Store blocks of the past that were missing, in one durable step; `after` is what then is.
@@ -214,9 +195,10 @@ class Store:
             if gap is None or not past or past[0].header.height != gap.next_height:
                 raise InvalidBlock("not the past that is missing", gap)
             try:
-                self._durably(lambda step: write_past(step, self._databases, past, after))
+                databases = self._disk.databases
+                self._disk.durably(lambda step: write_past(step, databases, past, after))
             except (lmdb.Error, OSError) as error:
-                raise failure(error, self._folder) from error
+                raise failure(error, self.folder) from error
 
     def adopt(self, restoration: Restoration, steps: Steps = STEPS) -> None:
         """Go on as the chain that `restoration` has staged and checked, in one durable step.
@@ -229,19 +211,13 @@ class Store:
         """
         with self._writing:
             if self.latest.height:
-                raise CorruptStore(f"{self._folder} holds blocks already", self.latest.height)
-            lock = restoration.put_in_place(steps, is_replaceable=True)
-            self._lock.close()
-            self._lock = lock
-            self._before.append(self._environment)  # another thread may still read there
-            self._environment = open_for_writing(self._folder, self._map_size)
+                raise CorruptStore(f"{self.folder} holds blocks already", self.latest.height)
+            self._disk.change(restoration.put_in_place(steps, is_replaceable=True))
             self._recover()
 
     def close(self) -> None:
         """Let the folder go."""
-        for environment in (self._environment, *self._before):
-            environment.close()
-        self._lock.close()
+        self._disk.close()
 
     def __enter__(self) -> Self:
         return self
@@ -257,7 +233,7 @@ class Store:
     def _check_chain(self, genesis_file: bytes) -> None:
         with self.snapshot() as committed:
             if committed.genesis() != genesis_file:
-                raise CorruptStore(f"{self._folder} holds another chain")
+                raise CorruptStore(f"{self.folder} holds another chain")
 
     def _append(
         self,
@@ -268,12 +244,12 @@ class Store:
         delta: Delta,
         genesis_file: bytes | None,
     ) -> None:
-        groups = self._tree.groups(delta)
+        groups, databases = self._tree.groups(delta), self._disk.databases
 
         def write(step: "lmdb.Transaction[bytes]") -> None:
             write_block(
                 step,
-                self._databases,
+                databases,
                 closed,
                 transactions,
                 receipts,
@@ -282,41 +258,24 @@ class Store:
                 groups,
             )
             if genesis_file is not None:
-                step.put(GENESIS_KEY, genesis_file, db=self._databases["meta"])
+                step.put(GENESIS_KEY, genesis_file, db=databases["meta"])
 
         with self._writing:
             try:
-                self._durably(write)
+                self._disk.durably(write)
             except (lmdb.Error, OSError) as error:
                 if not self._is_there(closed.header):
-                    raise failure(error, self._folder) from error
+                    raise failure(error, self.folder) from error
             else:
                 self._tree.accept(delta)
                 self._frontier, self._latest = closed.frontier, closed.header
 
-    def _durably(self, write: "Callable[[lmdb.Transaction[bytes]], None]") -> None:
-        """One durable step: all that `write` puts, or nothing."""
-        step = self._environment.begin(write=True)
-        try:
-            write(step)
-            self._commit(step)
-        except BaseException:
-            step.abort()
-            raise
-
     def _is_there(self, header: Header) -> bool:
         """After a failed step: recover from the disk, and say whether the block is on it."""
-        try:
-            try:
-                self._environment.begin().abort()
-            except lmdb.Error:  # a failed write of LMDB's own root page ends the environment
-                self._environment.close()
-                self._environment = open_for_writing(self._folder, self._map_size)
-            self._recover()
-            if self._latest == header:
-                self._environment.sync(force=True)
-        except lmdb.Error as error:
-            raise failure(error, self._folder) from error
+        self._disk.settle()
+        self._recover()
+        if self._latest == header:
+            self._disk.sync()
         return self._latest == header
 
     def _recover(self) -> None:
@@ -325,7 +284,6 @@ class Store:
         Raises:
             CorruptStore: they contradict each other.
         """
-        self._databases = open_databases(self._environment)
         self._latest = None
         self._frontier, self._tree = Frontier(), Tree()
         with self.snapshot() as committed:

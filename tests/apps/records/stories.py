@@ -5,15 +5,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from careledger.apps.consent.commands import GrantConsent
-from careledger.apps.records.commands import (
-    Basis,
-    BreakGlassBasis,
-    DiscloseRecords,
-    GrantBasis,
-    OwnAccessBasis,
-    RecordOffline,
-    RefuseAccess,
-)
+from careledger.apps.records.basis import Basis, BreakGlassBasis, GrantBasis, OwnAccessBasis
+from careledger.apps.records.commands import DiscloseRecords, RecordOffline, RefuseAccess
 from careledger.apps.records.queries import last_offline
 from careledger.ledger.record import SignerId, digest
 from careledger.ledger.signature import SigningKey

@@ -8,15 +8,13 @@ from msgspec.structs import replace
 from careledger.apps.consent.commands import DenyConsent, RevokeConsent
 from careledger.apps.governance.commands import Propose, RotateKey, Suspend
 from careledger.apps.identity.commands import SetCredentialRoles, SuspendAccount
-from careledger.apps.records.commands import (
-    AccessRefused,
-    Disclosed,
-    EmergencyStated,
+from careledger.apps.records.basis import (
     GrantBasis,
     NetworkPolicyBasis,
     OwnAccessBasis,
     RequiredByLawBasis,
 )
+from careledger.apps.records.commands import AccessRefused, Disclosed, EmergencyStated
 from careledger.apps.records.queries import (
     disclosure,
     emergency,

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import msgspec
 
+from careledger.apps.records.basis import Basis
 from careledger.ledger.record import AccountName, Hash, Instant, MemberName, Record
 from careledger.ledger.statement import StatementBytes, check_sizes
 from careledger.mechanisms.anchored import BatchSize, Sequence
 from careledger.mechanisms.emergency import EmergencyReason
-from careledger.mechanisms.envelope import ConsentId
 from careledger.mechanisms.policy import BasisName, Dimension, Role
 from careledger.mechanisms.purpose import Purpose
 from careledger.mechanisms.request import AskedActions
@@ -22,8 +22,6 @@ SessionId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 HoldId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 """16 random bytes from the custodian, who keeps what the hold is about off the ledger."""
 
-"""A signed statement (`ledger.statement`)."""
-
 Receiver = Annotated[str, msgspec.Meta(pattern="^(@[a-z2-7]{26}|[a-z][a-z0-9-]{1,39})\\Z")]
 """Who is answered: a member, or a patient who asked for their own records."""
 
@@ -31,40 +29,6 @@ BasisId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=32)]
 """The consent id (16 bytes) or the emergency statement's id (32 bytes)."""
 
 Dimensions = Annotated[tuple[Dimension, ...], msgspec.Meta(min_length=1, max_length=11)]
-
-
-class GrantBasis(Record, tag="grant"):
-    """The patient allowed it."""
-
-    consent_id: ConsentId
-
-
-class BreakGlassBasis(Record, tag="break-glass"):
-    """A practitioner signed for an emergency; `mechanisms.emergency` has the statement."""
-
-    statement: StatementBytes
-
-    def __post_init__(self) -> None:
-        check_sizes(self.statement)
-
-
-class OwnAccessBasis(Record, tag="own-access"):
-    """The patient asked for their own records."""
-
-
-class NetworkPolicyBasis(Record, tag="network-policy"):
-    """A voted policy; not before this network can vote on one."""
-
-    policy: Hash
-
-
-class RequiredByLawBasis(Record, tag="required-by-law"):
-    """A law demands it; not before this network can record which."""
-
-    citation: Hash
-
-
-Basis = GrantBasis | BreakGlassBasis | OwnAccessBasis | NetworkPolicyBasis | RequiredByLawBasis
 
 
 class CommitRecords(Record, tag="commit"):

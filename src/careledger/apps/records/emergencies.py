@@ -4,10 +4,10 @@ A suspension is between organisations; whoever lies unconscious did nothing. So 
 move their patients elsewhere, break-glass goes on for a while, and everything that accounts for it.
 """
 
+from careledger.apps.records.basis import BreakGlassBasis
 from careledger.apps.records.commands import (
     AcknowledgeDisclosure,
     AnchorReads,
-    BreakGlassBasis,
     Command,
     DiscloseRecords,
     EmergencyStated,

@@ -71,10 +71,26 @@ def record_offline(
         yield _stated(report)
     receiver = MemberId(asked.requester)
     answer = next_number(view, me, receiver)
-    yield Disclosed(
+    yield _disclosed(report, me, answer, context)
+    yield OfflineRecorded(
         custodian=me,
         receiver=receiver,
         number=answer,
+        account=entry.account,
+        entry=report.id,
+        sequence=entry.number,
+        released=entry.at,
+        genuine=_is_genuine(report, context, view),
+    )
+
+
+def _disclosed(report: _Report, me: MemberId, number: int, context: Context) -> Disclosed:
+    """What was released, as answer `number` between these two; the session is over."""
+    entry, asked = report.entry, report.asked
+    return Disclosed(
+        custodian=me,
+        receiver=MemberId(asked.requester),
+        number=number,
         account=entry.account,
         practitioner=asked.practitioner,
         role=asked.role,
@@ -87,16 +103,6 @@ def record_offline(
         manifest=entry.manifest,
         request=report.request.id,
         at=context.time,
-    )
-    yield OfflineRecorded(
-        custodian=me,
-        receiver=receiver,
-        number=answer,
-        account=entry.account,
-        entry=report.id,
-        sequence=entry.number,
-        released=entry.at,
-        genuine=_is_genuine(report, context, view),
     )
 
 

@@ -9,6 +9,13 @@ from careledger.apps.identity.queries import (
     is_patient_of,
     practitioner_roles,
 )
+from careledger.apps.records.basis import (
+    BreakGlassBasis,
+    GrantBasis,
+    NetworkPolicyBasis,
+    OwnAccessBasis,
+    RequiredByLawBasis,
+)
 from careledger.apps.records.commands import (
     AccessRefused,
     Acknowledged,
@@ -18,20 +25,16 @@ from careledger.apps.records.commands import (
     AnchorLocalReads,
     AnchorReads,
     Answer,
-    BreakGlassBasis,
     Command,
     CommitRecords,
     Disclosed,
     DiscloseRecords,
     Event,
-    GrantBasis,
     KeepingCommand,
     KeepingEvent,
     LegalHoldPlaced,
     LegalHoldReleased,
     LocalReadsAnchored,
-    NetworkPolicyBasis,
-    OwnAccessBasis,
     PlaceLegalHold,
     ReadsAnchored,
     RecordOffline,
@@ -39,7 +42,6 @@ from careledger.apps.records.commands import (
     RecordsShredded,
     RefuseAccess,
     ReleaseLegalHold,
-    RequiredByLawBasis,
     ShredRecords,
 )
 from careledger.apps.records.emergencies import (
