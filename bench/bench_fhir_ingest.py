@@ -3,8 +3,8 @@
 Goals: 5,000 resources a second with the small index, 1,500 with all, memory flat however much
 comes; on SQLite and on PostgreSQL (where its programs are installed). Then LINES resources come as
 one `$import`, and memory is told at its quarters. The generator is on the same two cores. The same
-bundles go to Medplum's router in memory in the same run; with HAPI=1 to HAPI's JPA server too. What
-each of them checks on the way: docs/reference/performance.md.
+bundles go to Medplum's router in memory in the same run, with HAPI=1 to HAPI's JPA server too;
+PEERS=0 leaves both out. What each of them checks on the way: docs/reference/performance.md.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx2
 
 from bench.exchange_world import World
-from bench.gateway_world import FHIR_JSON, bundles, entries, gateway
+from bench.gateway_world import FHIR_JSON, bundles, directories, entries, gateway
 from bench.grown_record import Renamed, fill, resources_of
 from bench.http_load import Ask, Load, load
 from bench.measure import percentiles
@@ -40,7 +40,7 @@ PEER_HEADERS = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON}
 async def ingest(url: str, headers: dict[str, str], data: list[bytes]) -> Load:
     """The directory bundles one after another, then all patients at once."""
     asks = [Ask("/", "POST", one) for one in data]
-    first = next((n for n, one in enumerate(data) if b'"Patient"' in one), len(data))
+    first = directories(data)
     directory = await load(url, asks[:first], headers, connections=1)
     people = await load(url, asks[first:], headers, connections=CONNECTIONS)
     return Load(
@@ -56,14 +56,19 @@ async def ours(
     """Resources a second, and a line about it; memory at half of the input and at its end."""
     half = len(data) // 2
     async with gateway(folder, port, settings | {"index": index}) as one:
+        spent = one.spent
         before = await ingest(one.url, one.headers, data[:half])
         at_half = one.private_mb
         asks = [Ask("/", "POST", each) for each in data[half:]]
         after = await load(one.url, asks, one.headers, connections=CONNECTIONS)
         seconds = before.seconds + after.seconds
-        rate = sum(map(entries, data)) / (before.elapsed_s + after.elapsed_s)
+        count = sum(map(entries, data))
+        rate = count / (before.elapsed_s + after.elapsed_s)
+        each = ", ".join(
+            f"{name} {(now - spent[name]) / count * 1e6:.0f}" for name, now in one.spent.items()
+        )
         memory = f"own memory {at_half:.0f} MB at half, {one.private_mb:.0f} MB at the end"
-    return rate, f"a bundle {percentiles(seconds)}; {memory}"
+    return rate, f"a bundle {percentiles(seconds)}; {memory}; processor time in µs each: {each}"
 
 
 async def measure(folder: Path) -> None:
@@ -84,7 +89,8 @@ async def measure(folder: Path) -> None:
             in_postgres, told = await ours(home, data, index, port, postgres=str(file))
         print(f"index {index}, PostgreSQL: {in_postgres / goal:.2f} of the goal; {told}")
     await streamed(folder / "stream", data)
-    await peers(folder, data, rate)
+    if os.environ.get("PEERS") != "0":
+        await peers(folder, data, rate)
 
 
 async def streamed(folder: Path, data: list[bytes]) -> None:

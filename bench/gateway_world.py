@@ -1,6 +1,7 @@
 """A node process and Riverside's gateway process, spoken to over HTTP like any FHIR server."""
 
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,12 +30,24 @@ class Gateway:
     headers: dict[str, str]
     process: int
     """Its process id."""
+    node: int
+    """That of the node."""
 
     @property
     def processor_s(self) -> float:
         """Processor time that the process has used, in seconds."""
-        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return _processor_s([self.process])
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """Processor time so far, in seconds: gateway, node, the processes of each, ourselves."""
+        return {
+            "gateway": _processor_s([self.process]),
+            "its workers": _processor_s(_children(self.process)),
+            "node": _processor_s([self.node]),
+            "the node's workers": _processor_s(_children(self.node)),
+            "client": time.process_time(),
+        }
 
     @property
     def private_mb(self) -> float:
@@ -76,12 +89,32 @@ async def gateway(
             "Content-Type": FHIR_JSON,
             "Accept": FHIR_JSON,
         }
-        yield Gateway(f"{address}/fhir", headers, processes.id_of("riverside"))
+        pids = [processes.id_of(name) for name in ("riverside", "node")]
+        yield Gateway(f"{address}/fhir", headers, *pids)
+
+
+def _processor_s(pids: list[int]) -> float:
+    return sum(_ticks(pid) for pid in pids) / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def _children(pid: int) -> list[int]:
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for one in lists for child in one.read_text().split()]
 
 
 def bundles(patients: int, seed: int = 1) -> list[bytes]:
     """Transaction bundles of the project's own population, directories first."""
     return [one.body for one in population(seed, patients) if one.organisation == RIVERSIDE]
+
+
+def directories(data: list[bytes]) -> int:
+    """How many of these bundles come before the first patient's."""
+    return next((n for n, one in enumerate(data) if b'"Patient"' in one), len(data))
 
 
 def entries(bundle: bytes) -> int:

@@ -86,21 +86,30 @@ async def load(
     *,
     connections: int,
     good: frozenset[int] = frozenset((200, 201)),
+    until: float | None = None,
 ) -> Load:
-    """Make all requests, over so many connections; each must be answered with a `good` status."""
+    """Make all requests, over so many connections; each must be answered with a `good` status.
+
+    What is not answered `until` then, in the loop's time, is given up and not among the seconds.
+    """
     waiting, times, received = iter(asks), list[float](), 0
 
     async def work() -> None:
         nonlocal received
         connection = _Connection(url, headers)
         await connection.open()
-        for one in waiting:
-            started = time.perf_counter()
-            status, body = await connection.ask(one)
-            times.append(time.perf_counter() - started)
-            assert status in good, (one.method, one.path[:80], status, body[:300])
-            received += len(body)
-        connection.close()
+        try:
+            async with asyncio.timeout_at(until):
+                for one in waiting:
+                    started = time.perf_counter()
+                    status, body = await connection.ask(one)
+                    times.append(time.perf_counter() - started)
+                    assert status in good, (one.method, one.path[:80], status, body[:300])
+                    received += len(body)
+        except TimeoutError:
+            pass
+        finally:
+            connection.close()
 
     started = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(connections)))
