@@ -7,12 +7,26 @@ import socket
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from careledger.apps import installed
 from careledger.consensus.chain import Chain
 from careledger.ledger.genesis import active_applications, load_genesis
+from careledger.ledger.membership import HYBRID, NetworkParameters
+from careledger.ledger.record import digest, encode
+from careledger.node.card import format_card, load_card
 from careledger.node.config import load_node
+from careledger.node.consortium import genesis_of
+from careledger.node.member_keys import (
+    CHECKPOINT_KEY,
+    CLIENT_KEY,
+    CONSENSUS_KEY,
+    ENGINE_KEY,
+    RECEIPT_KEYS,
+    TRANSACTION_KEY,
+)
 from careledger.store.store import Store
+from careledger.vault.keyfile import load_signing_key, save_key
 from tests.cli.running import careledger, done
 from tests.consensus.cometbft.test_program import speaking
 from tests.engine import engine_program
@@ -75,6 +89,50 @@ def test_members_found_a_network_by_their_cards_alone(tmp_path: Path) -> None:
         assert config.cosigners == (f"https://node.{other}.example",)
         assert [one.partition("@")[2] for one in config.engine_peers] == [f"{other}.example:7420"]
         assert (config.port, config.engine_listen) == (8001, "127.0.0.1:8003")
+
+
+def hybrid_card(house: Path, member: str) -> Path:
+    """The card of a member that would begin with a hybrid key: all keys on it signed for it."""
+    made, home = load_card(card(house, member)), house / "home"
+    (home / TRANSACTION_KEY).unlink()
+    save_key(home / TRANSACTION_KEY, HYBRID, digest(b"hybrid"))
+    own = [home / TRANSACTION_KEY, home / CLIENT_KEY]
+    node = [home / "node" / name for name in (CHECKPOINT_KEY, *RECEIPT_KEYS, CONSENSUS_KEY)]
+    signers = [load_signing_key(path) for path in (*own, *node, home / "node" / ENGINE_KEY)]
+    first = structs.replace(made.face.keys[0], algorithm=HYBRID, public=signers[0].public.public)
+    face = structs.replace(made.face, keys=(first, *made.face.keys[1:]))
+    message = b"careledger-card/1\n" + digest(encode(face))
+    proofs = {key.public.public: key.sign(message) for key in signers}
+    named = (*(key.public for key in face.keys), face.engine_key)
+    altered = structs.replace(made, face=face, proofs=tuple(proofs.get(one, b"") for one in named))
+    sent = house.parent / f"{member}.json"
+    sent.write_bytes(format_card(altered))
+    shutil.copy(sent, home / "card.json")
+    return sent
+
+
+def test_a_network_does_not_begin_with_hybrid_keys_that_were_not_agreed_on(tmp_path: Path) -> None:
+    cards = [hybrid_card(tmp_path / "house", "hospital"), card(tmp_path / "payer-house", "payer")]
+    result = careledger("network", "found", tmp_path / "net", *cards, "--name", "Two")
+    assert result.exit_code == 1
+    assert "hospital has a key of EdDSA+ML-DSA-65" in result.output
+    assert "hybrid_keys is not true" in result.output
+    assert not (tmp_path / "net").exists()
+    # Somebody writes the file by hand; then nobody configures it, and no node runs it.
+    loaded = [load_card(path) for path in cards]
+    agreed = NetworkParameters(hybrid_keys=True)
+    data = genesis_of(loaded, name="Two", time=1_700_000_000, parameters=agreed)
+    genesis = tmp_path / "genesis.json"
+    genesis.write_bytes(data)
+    home = tmp_path / "house" / "home"
+    done("network", "configure", home, genesis, *cards)
+    written = json.loads(data)
+    del written["parameters"]["hybrid_keys"]
+    for path in (genesis, home / "genesis.json"):
+        path.write_text(json.dumps(written))
+    result = careledger("network", "configure", home, genesis, *cards)
+    assert (result.exit_code, "hybrid_keys is not true" in result.output) == (1, True)
+    assert "hybrid_keys is not true" in refusal(home / "node")
 
 
 def test_fingerprints_are_the_same_at_home_and_where_the_card_went(tmp_path: Path) -> None:

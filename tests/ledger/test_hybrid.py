@@ -7,11 +7,21 @@ import msgspec
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from careledger.apps import installed
+from careledger.apps.governance.commands import MemberAdmitted
 from careledger.ledger import hybrid
 from careledger.ledger.errors import BadSignature, Malformed
+from careledger.ledger.genesis import (
+    Activation,
+    BadGenesis,
+    Genesis,
+    GenesisEvent,
+    active_applications,
+    genesis_changes,
+)
 from careledger.ledger.hybrid import PUBLIC_BYTES, SIGNATURE_BYTES, MissingAlgorithm
 from careledger.ledger.keyring import KeyKnown, KeyNotProven, NotAgreed
-from careledger.ledger.membership import HYBRID, NetworkParameters, NewKey
+from careledger.ledger.membership import HYBRID, KeyUse, NetworkParameters, NewKey
 from careledger.ledger.possession import PublishedKey, new_key, thumbprint
 from careledger.ledger.record import Digest, decode, digest, encode
 from careledger.ledger.signature import PublicKey, SigningKey, key_id, verify
@@ -24,7 +34,7 @@ from careledger.ledger.transaction import (
     verify_transaction,
 )
 from tests.apps.network import RIVERSIDE, Network
-from tests.ledger.world import SetNote, claims
+from tests.ledger.world import NOW, SetNote, claims
 
 VECTORS = Path("tests/vectors/hybrid-signatures.json")
 
@@ -124,6 +134,32 @@ def test_members_agree_on_hybrid_keys_before_anybody_has_one() -> None:
     agreed.refuse(
         RIVERSIDE, KeyNotProven, RegisterKey(key=msgspec.structs.replace(hybrid_key, proof=swapped))
     )
+
+
+def beginning(parameters: NetworkParameters, use: KeyUse = "transaction") -> Genesis:
+    """The genesis of a network whose first member has a hybrid key from the start."""
+    key = PublishedKey(use=use, algorithm=HYBRID, public=KEY.public.public)
+    admitted = MemberAdmitted(member=RIVERSIDE, name="Riverside", roles=(), keys=(key,), at=NOW)
+    event = msgspec.Raw(msgspec.json.encode(admitted))
+    return Genesis(
+        name="test",
+        time=NOW,
+        activations=(Activation(application="governance", version=1),),
+        parameters=parameters,
+        events=(GenesisEvent(application="governance", event=event),),
+    )
+
+
+def test_no_network_begins_with_hybrid_keys_that_were_not_agreed_on() -> None:
+    def begin(genesis: Genesis) -> None:
+        genesis_changes(genesis, active_applications(genesis, installed(), 0))
+
+    begin(beginning(NetworkParameters(hybrid_keys=True)))
+    for parameters in (NetworkParameters(), NetworkParameters(hybrid_keys=False)):
+        with pytest.raises(BadGenesis, match=r"riverside has a key of .* hybrid_keys is not true"):
+            begin(beginning(parameters))
+    with pytest.raises(BadGenesis, match="for use checkpoint"):
+        begin(beginning(NetworkParameters(hybrid_keys=True), "checkpoint"))
 
 
 def test_a_hybrid_key_serves_transactions_alone() -> None:

@@ -9,7 +9,13 @@ from careledger.ledger.application import Application
 from careledger.ledger.checkpoint import app_hash
 from careledger.ledger.entry import GenesisEntry, encode_entry
 from careledger.ledger.errors import LedgerError
-from careledger.ledger.membership import ACTIVATIONS, PARAMETERS, NetworkParameters
+from careledger.ledger.membership import (
+    ACTIVATIONS,
+    HYBRID,
+    KEYS,
+    PARAMETERS,
+    NetworkParameters,
+)
 from careledger.ledger.merkle import Frontier, leaf_hash
 from careledger.ledger.record import Count, Digest, Instant, Name, Record, digest
 from careledger.ledger.state import Changes, View
@@ -148,7 +154,7 @@ def genesis_changes(genesis: Genesis, applications: Applications) -> Changes:
 
     Raises:
         BadGenesis: an event of an unknown application, not one of its events, or one that cannot
-            have happened first.
+            have happened first; or a hybrid key that no member could have.
     """
     changes = dict(PARAMETERS.put(genesis.parameters, "network"))
     for event in genesis.events:
@@ -166,7 +172,26 @@ def genesis_changes(genesis: Genesis, applications: Applications) -> Changes:
         except (LedgerError, KeyError, ValueError) as error:
             message = f"genesis event of {event.application}: {type(happened).__name__}: {error!r}"
             raise BadGenesis(message) from error
+    _check_hybrid_keys(genesis.parameters, View(None, changes))
     return changes
+
+
+def _check_hybrid_keys(agreed: NetworkParameters, view: View) -> None:
+    """The rules for a key that is registered later hold for the first ones as well.
+
+    Raises:
+        BadGenesis: a hybrid key that was not agreed on, or that is for more than transactions.
+    """
+    for (signer, _), row in view.scan(KEYS):
+        if row.algorithm != HYBRID:
+            continue
+        if agreed.hybrid_keys is not True:
+            raise BadGenesis(
+                f"genesis file: {signer!s} has a key of {HYBRID}, and the parameter hybrid_keys is "
+                f"not true: begin with it, or with other keys, and vote for hybrid_keys later"
+            )
+        if row.use != "transaction":
+            raise BadGenesis(f"genesis file: {signer!s} has a key of {HYBRID} for use {row.use}")
 
 
 def genesis_block(chain: Digest, genesis: Genesis, state_root: Digest) -> Closed:

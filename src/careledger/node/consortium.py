@@ -11,8 +11,14 @@ from pathlib import Path
 
 import msgspec
 
+from careledger.apps import installed
 from careledger.apps.governance.commands import MemberAdmitted, PowerSet
-from careledger.ledger.genesis import Genesis, load_genesis
+from careledger.ledger.genesis import (
+    Genesis,
+    active_applications,
+    genesis_changes,
+    load_genesis,
+)
 from careledger.ledger.membership import NetworkParameters
 from careledger.ledger.record import Digest, Instant
 from careledger.ledger.signature import PublicKey
@@ -152,9 +158,11 @@ def settle(home: Path, genesis_file: bytes, cards: Sequence[Card], doors: Doors)
     Raises:
         BadCard: the member's own card is not in its home.
         BadConfiguration: the genesis file admits one of them with other keys than its card has.
+        BadGenesis: no network can begin with the genesis file.
     """
     own = load_card(home / CARD_FILE)
     chain, genesis = load_genesis(genesis_file)
+    genesis_changes(genesis, active_applications(genesis, installed(), 0))
     admitted = founding_members(genesis)
     others = [card for card in cards if card.face.member != own.face.member]
     for card in (own, *others):
