@@ -19,7 +19,8 @@ INTERRUPTED = 130
 _OWN = {
     "init": Target("careledger.cli.init:init", "Found a network on this machine."),
     "network": Target(
-        "careledger.cli.network:network", "Found a network of several nodes, or join one."
+        "careledger.cli.network:network",
+        "Found a network of several nodes, or join one; see who broke its rules.",
     ),
     "node": Target("careledger.cli.node:node", "Run the node that orders and proves."),
     "gateway": Target(

@@ -1,15 +1,20 @@
-"""`careledger network`: founding a network in which each member has a node, and joining one."""
+"""`careledger network`: founding a network in which each member has a node, joining, watching."""
 
 from pathlib import Path
 
 import click
+
+from careledger.cli.misbehaviour import misbehaviour
 
 _PORT = click.IntRange(1, 65_000)
 
 
 @click.group()
 def network() -> None:
-    """Found a network of several nodes, or join one."""
+    """Found a network of several nodes, or join one; see who broke its rules."""
+
+
+network.add_command(misbehaviour)
 
 
 @network.command()
