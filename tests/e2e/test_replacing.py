@@ -1,8 +1,10 @@
 """A member that lost its disk is back with the same state: by command line and HTTP, real engines.
 
-Its node is stopped, its ledger and its engine's data are gone; keys and configuration remain.
+Its node is stopped, its ledger and its engine's data are gone, or one of the two; keys and
+configuration remain.
 """
 
+import json
 import shutil
 import signal
 import sys
@@ -70,5 +72,55 @@ def test_a_member_that_lost_its_disk_is_back_with_the_same_state(network: Valida
     log = (network.folder / f"{LOST}.log").read_text()
     assert "nothing of the past is missing any more" in log, "it did begin from a snapshot"
     network.until(lambda: len({network.health(one).get("app_hash") for one in MEMBERS}) == 1)
+    network.close()
+    assert careledger("fsck", home).exit_code == 0
+
+
+def test_an_engine_s_data_that_is_lost_is_begun_anew_with_the_operator_s_word(
+    network: Validators,
+) -> None:
+    for number in range(4):
+        move(network, "clinic", 9_400 + number)
+    assert network.end(LOST, signal.SIGTERM) == 0
+    home = network.home(LOST)
+    shutil.rmtree(home / "engine" / "data")
+    said = careledger("node", "run", home)
+    assert said.exit_code == 1
+    assert f"`careledger node set-aside {home}`" in said.output
+    said = careledger("node", "set-aside", home)
+    assert (said.exit_code, "--no-other-home" in said.output) == (1, True)
+    assert (home / "ledger").exists(), "nothing is moved without the operator's word"
+
+    said_now = done("node", "set-aside", home, "--no-other-home")
+    assert "waits until its key was silent for 3 blocks" in said_now
+    assert (home / "ledger.aside-1").exists()
+    for number in range(5):
+        move(network, "hospital", 9_500 + number)
+    network.until(lambda: all(snapshots(network, one) for one in OTHERS))
+    trust = network.folder / "trust.json"
+    network.until(lambda: careledger("node", "join", home, "--trust", trust).exit_code == 0)
+    network.start(LOST)
+    network.until_they_commit(LOST)
+    index = move(network, LOST, 9_600)
+    network.until(lambda: all(network.health(one)["size"] > index for one in MEMBERS))
+    network.until(lambda: "history" not in network.health(LOST))
+    network.until(lambda: len({network.health(one).get("app_hash") for one in MEMBERS}) == 1)
+    listing = ("network", "misbehaviour", "--node", network.url(LOST), "--trust", trust)
+    assert json.loads(done(*listing, "--json")) == [], "it did not vote twice"
+    network.close()
+    assert careledger("fsck", home).exit_code == 0
+
+
+def test_a_ledger_that_is_lost_is_made_again_of_the_engine_s_own_blocks(
+    network: Validators,
+) -> None:
+    index = move(network, "clinic", 9_700)
+    network.until(lambda: network.health(LOST)["size"] > index)
+    height = network.health(LOST)["height"]
+    network.close()
+    home = network.home(LOST)
+    shutil.rmtree(home / "ledger")
+    network.start(LOST)  # and nobody else
+    network.until(lambda: network.health(LOST).get("height", 0) >= height)
     network.close()
     assert careledger("fsck", home).exit_code == 0

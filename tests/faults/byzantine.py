@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,23 @@ from msgspec.structs import replace
 from careledger.apps.governance import APPLICATION as GOVERNANCE
 from careledger.apps.governance.commands import MemberSuspended, Misbehaved
 from careledger.apps.governance.state import MISBEHAVIOUR
-from careledger.consensus.cometbft.home import EngineHome
+from careledger.consensus.cometbft.home import EngineHome, peer_id
 from careledger.consensus.remote import Happened, RemoteNode
 from careledger.ledger.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from careledger.ledger.record import MemberId, decode, digest
 from careledger.node.config import NODE_FILE, format_toml, load_node
 from careledger.vault.keyfile import load_signing_key, save_key
-from tests.faults.validators import Validator
+from tests.faults.node_process import free_port
+from tests.faults.validators import Validator, Validators
 
 FORGED_FILE = "forged.log"
 """In the home of a forger: what it proposed."""
 
 BUDGET = 60
 """Commands of one member in one block, in these trials."""
+
+LATER_S = 0.015
+"""As long as engines take to pass a vote on, and far less than a block takes."""
 
 _AGAINST = re.compile(r"voting against a proposal for height (\d+): (\w+)")
 
@@ -69,14 +74,22 @@ class Forged:
     ids: tuple[str, ...]
 
 
-def twin_of(node: Validator, folder: Path, ports: Sequence[int], engines: dict[str, int]) -> Path:
-    """A second home with the same keys and what was signed so far; only the key to connect differs.
-
-    It calls the other engines at their own `engines` ports; `ports` are those of its node and
-    engine. Whoever copies a home like this does what every page of ours says never to do.
-    """
+def copy_of(node: Validator, folder: Path, port: int) -> Path:
+    """A copy of a member's whole home, keys and all, for another machine: the ports differ."""
     home = folder / node.home.name
     shutil.copytree(node.home.parent, folder)
+    config = replace(load_node(home), port=port, engine_listen=f"127.0.0.1:{port + 1}")
+    (home / NODE_FILE).write_text(format_toml(config))
+    return home
+
+
+def twin_of(node: Validator, folder: Path, port: int, engines: dict[str, int]) -> Path:
+    """A second home with the same keys and what was signed so far; only the key to connect differs.
+
+    It calls the other engines at their own `engines` ports; `port` is its node's, and its engine's
+    is the next. Whoever copies a home like this does what every page of ours says never to do.
+    """
+    home = copy_of(node, folder, port)
     config = load_node(home)
     assert config.engine_key is not None
     key = home / config.engine_key
@@ -84,11 +97,41 @@ def twin_of(node: Validator, folder: Path, ports: Sequence[int], engines: dict[s
     save_key(key, "EdDSA", digest(b"the twin"))
     names = [peer.partition("@")[0] for peer in config.engine_peers]
     peers = tuple(f"{name}@127.0.0.1:{engines[name]}" for name in names)
-    config = replace(
-        config, port=ports[0], engine_listen=f"127.0.0.1:{ports[1]}", engine_peers=peers
-    )
-    (home / NODE_FILE).write_text(format_toml(config))
+    (home / NODE_FILE).write_text(format_toml(replace(config, engine_peers=peers)))
     return home
+
+
+@contextmanager
+def twins(network: Validators, folder: Path) -> Iterator[Validator]:
+    """The last member's node runs twice; of any block one of the two says no.
+
+    The other hears and speaks a little later: when it votes, its neighbours have just sent it the
+    twin's vote, and do not know yet that it has one of its own. So both votes reach everybody.
+    """
+    node = network.nodes[-1]
+    if node.is_running:
+        assert node.stop() == 0
+    engines = {
+        _peer_name(one): int(load_node(one.home).engine_listen.rpartition(":")[2])
+        for one in network.nodes[:-1]
+    }
+    port = free_port(1)
+    home = twin_of(node, folder, port, engines)
+    twin = Byzantine(home, f"http://127.0.0.1:{port}", "denier")
+    last = len(network.nodes) - 1
+    network.relays.slow(lambda link: LATER_S if last in link else 0.0)
+    try:
+        twin.start()
+        yield twin
+    finally:
+        twin.kill()
+        network.relays.slow(lambda _: 0.0)
+
+
+def _peer_name(node: Validator) -> str:
+    config = load_node(node.home)
+    assert config.engine_key is not None
+    return peer_id(load_signing_key(node.home / config.engine_key))
 
 
 @dataclass(frozen=True)

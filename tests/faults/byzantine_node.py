@@ -24,9 +24,12 @@ from careledger.ledger.record import Digest
 from careledger.ledger.signature import SigningKey
 from careledger.ledger.statement import Claims
 from careledger.ledger.transaction import call, parse_transaction, sign_transaction
+from careledger.node import serve
 from careledger.node.config import load_node
+from careledger.node.elsewhere import KeyWatch
 from careledger.node.member_keys import TRANSACTION_KEY
 from careledger.node.serve import run_node
+from careledger.node.state_sync import StateSync
 from careledger.vault.keyfile import load_signing_key
 from tests.faults.byzantine import BUDGET, FORGED_FILE
 
@@ -149,7 +152,27 @@ KINDS: dict[str, type[Application]] = {
     "unguarded": Unguarded,
     "denier": Denier,
     "forger": Forger,
+    "misleader": Unguarded,
 }
+
+
+class Misleading(StateSync):
+    """Passes snapshots on to engines that ask: one that nobody took, and the true one altered."""
+
+    def list_snapshots(self, request: m.RequestListSnapshots, /) -> m.ResponseListSnapshots:
+        """The newest one is offered as that of a later block as well."""
+        true = super().list_snapshots(request).snapshots
+        invented = tuple(replace(one, height=one.height + 1) for one in true[:1])
+        return m.ResponseListSnapshots(snapshots=(*invented, *true))
+
+    def load_snapshot_chunk(
+        self, request: m.RequestLoadSnapshotChunk, /
+    ) -> m.ResponseLoadSnapshotChunk:
+        """One bit of it is another."""
+        chunk = bytearray(super().load_snapshot_chunk(request).chunk)
+        if chunk:
+            chunk[len(chunk) // 2] ^= 1
+        return m.ResponseLoadSnapshotChunk(chunk=bytes(chunk))
 
 
 def _id(raw: bytes) -> bytes | None:
@@ -163,9 +186,16 @@ def _ignore(_: EngineProcess, __: bytes) -> None:
     """Whatever the engine says."""
 
 
+async def _look_away(_: KeyWatch) -> None:
+    """Whoever else votes with the key."""
+
+
 def main() -> None:
     """Run it until it is told to stop."""
     kind, home = sys.argv[1], Path(sys.argv[2])
+    if kind == "misleader":
+        setattr(serve, StateSync.__name__, Misleading)
+    setattr(KeyWatch, "check", _look_away)  # noqa: B010 - for mypy it is no attribute
     Forger.home, Forger.member = home, load_node(home).member
     Forger.key = load_signing_key(home.parent / TRANSACTION_KEY)
     setattr(engine, Application.__name__, KINDS[kind])

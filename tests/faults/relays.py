@@ -9,6 +9,7 @@ import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import product
 from types import TracebackType
 from typing import Self
 
@@ -64,6 +65,13 @@ class Relays:
         of = {node: number for number, group in enumerate(groups) for node in group}
         for (one, other), line in self._lines.items():
             line.is_cut = one not in of or of[one] != of.get(other)
+        self._call(self._hang_up())
+
+    def part(self, some: Iterable[int], others: Iterable[int]) -> None:
+        """Let none of `some` and `others` reach each other; what else is cut stays so."""
+        apart = {frozenset(pair) for pair in product(some, others)}
+        for link, line in self._lines.items():
+            line.is_cut = line.is_cut or frozenset(link) in apart
         self._call(self._hang_up())
 
     def heal(self) -> None:

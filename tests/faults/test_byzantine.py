@@ -4,15 +4,14 @@ It votes twice for one height, proposes what may be in no block, and signs two h
 the real engine, and with the supervision that would stop it taken out.
 """
 
+import json
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from careledger.consensus.cometbft.home import peer_id
+from careledger.cli.clock import iso
 from careledger.ledger.membership import NetworkParameters, consensus_address
 from careledger.node.config import load_node
 from careledger.store.reader import StoreReader
@@ -25,13 +24,12 @@ from tests.faults.byzantine import (
     Caught,
     Feed,
     offence_row,
-    twin_of,
+    twins,
     two_faces,
     validators_at,
     voted_against,
 )
 from tests.faults.byzantine_node import FORGERIES
-from tests.faults.node_process import free_port
 from tests.faults.story import check_story, people_in
 from tests.faults.validators import MEMBERS, Validator, Validators, until
 
@@ -47,9 +45,6 @@ WHY = {
     "greedy": "OverBudget",
 }
 """What the others say to each."""
-
-LATER_S = 0.015
-"""As long as engines take to pass a vote on, and far less than a block takes."""
 
 
 def _hand_over(network: Validators, kind: str) -> Byzantine:
@@ -87,50 +82,37 @@ def _propose_what_may_be_in_no_block(network: Validators, seconds: float) -> set
     return {id_ for one in forger.forged if one.kind != "replayed" for id_ in one.ids}
 
 
-@contextmanager
-def _twins(network: Validators, folder: Path) -> Iterator[Validator]:
-    """The last member's node runs twice; of any block one of the two says no.
-
-    The other hears and speaks a little later: when it votes, its neighbours have just sent it the
-    twin's vote, and do not know yet that it has one of its own. So both votes reach everybody.
-    """
-    node = network.nodes[-1]
-    if node.is_running:
-        assert node.stop() == 0
-    engines = {
-        _name(one): int(load_node(one.home).engine_listen.rpartition(":")[2])
-        for one in network.nodes[:-1]
-    }
-    port = free_port(1)
-    home = twin_of(node, folder, (port, port + 1), engines)
-    twin = Byzantine(home, f"http://127.0.0.1:{port}", "denier")
-    last = len(network.nodes) - 1
-    network.relays.slow(lambda link: LATER_S if last in link else 0.0)
-    try:
-        twin.start()
-        yield twin
-    finally:
-        twin.kill()
-        network.relays.slow(lambda _: 0.0)
-
-
-def _name(node: Validator) -> str:
-    config = load_node(node.home)
-    assert config.engine_key is not None
-    return peer_id(load_signing_key(node.home / config.engine_key))
-
-
 def _vote_twice(network: Validators, folder: Path) -> None:
     """The member is named at one place in every log, and has no power two blocks later."""
-    with _twins(network, folder):
+    with twins(network, folder):
         network.hand_over(Byzantine(network.nodes[-1].home, network.nodes[-1].url, "unguarded"))
         honest = network.nodes[:-1]
         found = _named(honest, "duplicate-vote")
         network.until_progress()
     assert (found.offence.member, found.suspended) == (MEMBERS[-1], True)
+    _assert_listed(honest, found)
     for node in honest:
         assert offence_row(node, found.offence) is not None
     _assert_powerless(network, found.index)
+
+
+def _assert_listed(nodes: list[Validator], caught: Caught) -> None:
+    """The command that lists misbehaviour names it at every node, each line proved."""
+    trust = nodes[0].home.parent / "trust.json"
+    for node in nodes:
+        listed = done(
+            *("network", "misbehaviour", "--node", node.url, "--trust", trust),
+            *("--member", caught.offence.member, "--json"),
+        )
+        assert {
+            "member": caught.offence.member,
+            "kind": caught.offence.kind,
+            "size" if caught.offence.kind == "equivocation" else "height": caught.offence.number,
+            "index": caught.index,
+            "suspended": caught.suspended,
+            "time": iso(caught.offence.at),
+            "reporter": caught.offence.reporter,
+        } in json.loads(listed)
 
 
 def _named(nodes: list[Validator], kind: str) -> Caught:
@@ -166,6 +148,7 @@ def _show_two_histories(network: Validators) -> None:
     )
     found = _named(network.nodes, "equivocation")
     assert (found.offence.member, found.offence.reporter) == (MEMBERS[-1], MEMBERS[0])
+    _assert_listed(network.nodes[:-1], found)
 
 
 def _inadmissible(ledgers: list[Path], ids: set[str]) -> set[str]:

@@ -119,6 +119,38 @@ def join(home: Path, peers: tuple[str, ...], trust_file: Path) -> None:
     )
 
 
+@node.command("set-aside")
+@click.argument("home", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--no-other-home",
+    is_flag=True,
+    help="You have made sure that no other home, on no other machine, has this validator's key.",
+)
+def set_aside(home: Path, *, no_other_home: bool) -> None:
+    """Move the ledger and the engine's data of the node in HOME away, so that it begins anew.
+
+    For a node that lost one of the two, or whose ledger is damaged; the node must be stopped.
+    Nothing is deleted: both stay beside their places, as NAME.aside-1 and so on. Keys and
+    configuration stay as they are. If what the validator voted for last is lost as well, only
+    --no-other-home lets it begin: two homes with one key vote twice.
+    """
+    from careledger.node.config import load_node
+    from careledger.node.setting_aside import set_aside as move_aside
+
+    done = move_aside(home, no_other_home=no_other_home)
+    for before, after in done.moved:
+        click.echo(f"  {before} is now {after}")
+    if not done.moved:
+        click.echo("There was nothing to move.")
+    if done.votes_kept:
+        click.echo("What its validator voted for last is kept: it cannot vote twice.")
+    else:
+        silent = load_node(home).engine_silent_blocks
+        click.echo(f"Its validator waits until its key was silent for {silent} blocks.")
+    click.echo(f"Next: careledger node join {home} --trust TRUSTFILE, from a snapshot of others;")
+    click.echo(f"or, to fetch every block from the first on: careledger node run {home}")
+
+
 def _plan(home: Path, trust: "Trust", urls: "Sequence[str]") -> None:
     """The engine carries the snapshot itself, when it runs; here is found from where on."""
     from careledger.cli.clock import wall_clock

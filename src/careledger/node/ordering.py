@@ -88,11 +88,11 @@ def _pair(
     genesis = _genesis(chain)
     engine_home = EngineHome((home / config.engine_home).resolve())
 
-    if chain.store.latest.height and not engine_home.data.exists():
+    if chain.store.latest.height and not (engine_home.data / "blockstore.db").exists():
         raise BadEngineHome(
             f"{home / config.ledger} has blocks and the engine has none: it would begin with the "
-            f"first one. Put {engine_home.data} back, or move the ledger away so that both begin "
-            f"together"
+            f"first one. Put {engine_home.data} back, or let both begin together: `careledger node "
+            f"set-aside {home}` moves the ledger away and says what comes next"
         )
 
     def prepare() -> None:

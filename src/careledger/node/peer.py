@@ -117,13 +117,16 @@ class Peer:
             raise Malformed
         return blocks
 
-    def ask_engine(self, method: str, *, height: int) -> Mapping[str, Any]:  # Any: JSON
-        """What its engine answers to a light client; not checked yet.
+    def ask_engine(self, method: str, *, height: int | None) -> Mapping[str, Any]:  # Any: JSON
+        """What its engine answers to a light client, of its newest block without a height.
+
+        Nothing of it is checked yet.
 
         Raises:
             Unavailable: it has no engine, or that does not answer so.
         """
-        question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"height": str(height)}}
+        params = {} if height is None else {"height": str(height)}
+        question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         try:
             answer = self._client.post(f"{self.url}/v1/engine", json=question)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:

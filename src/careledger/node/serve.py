@@ -30,6 +30,7 @@ from careledger.ledger.state import Table
 from careledger.node.beginning import load_beginning
 from careledger.node.config import NodeConfig, OrderWith, load_node
 from careledger.node.cosigning import Cosigning, open_cosigning
+from careledger.node.elsewhere import watch_key, watched
 from careledger.node.gathering import Gathering
 from careledger.node.history import History
 from careledger.node.holding import hold_home
@@ -67,6 +68,7 @@ async def open_node(
 
     Raises:
         BadGenesis: the genesis file is not one that this program can run.
+        KeyInTwoHomes: another home votes with this validator's key.
         CorruptStore: the ledger is of another chain, or damaged.
         Unavailable: another process has it open, or the disk does not answer.
     """
@@ -74,6 +76,9 @@ async def open_node(
     chain_id, genesis = load_genesis(genesis_file)
     applications = active_applications(genesis, installed(), 0)
     ledger = home / config.ledger
+    watch = watch_key(home, config, chain_id)
+    if watch is not None:
+        await watch.check()
     with contextlib.ExitStack() as owned:
         store = owned.enter_context(Store.create(ledger, genesis_file, applications))
         workers: Workers | None = None
@@ -101,10 +106,10 @@ async def open_node(
         await engine.start()
         gathering.start()
         history.start()
+        app = node_app(services, engine)
         try:
-            yield RunningNode(
-                engine=engine, store=store, services=services, app=node_app(services, engine)
-            )
+            async with watched(watch, engine):
+                yield RunningNode(engine=engine, store=store, services=services, app=app)
         finally:
             await history.close()
             await gathering.close()

@@ -109,12 +109,22 @@ class EngineHome:
 
     def has_voted(self) -> bool:
         """Whether its validator ever voted from this home."""
+        return self.last_vote() > 0
+
+    def last_vote(self) -> int:
+        """The height of the block on which its validator voted last from this home; 0: none.
+
+        The engine writes it down before the vote leaves, so no vote from here is above it.
+
+        Raises:
+            BadEngineHome: the file is missing or damaged.
+        """
         try:
-            return int(json.loads(self.validator_state.read_bytes())["height"]) > 0
+            return int(json.loads(self.validator_state.read_bytes())["height"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadEngineHome(
                 f"{self.validator_state} is missing or damaged, and without it this validator "
-                f"might vote twice. Put it back, or remove {self.data} to begin from the others"
+                f"might vote twice. Put it back, or begin anew with `careledger node set-aside`"
             ) from error
 
 

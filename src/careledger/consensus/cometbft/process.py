@@ -101,6 +101,12 @@ class EngineProcess:
         self._failure = why
         self._signal(signal.SIGTERM)
 
+    def give_up(self, error: LedgerError) -> None:
+        """End it for good: to go on would do harm."""
+        if not self.failed.done():
+            self.failed.set_exception(error)
+        self._signal(signal.SIGKILL)
+
     async def close(self) -> None:
         """End it, and wait until it has ended."""
         if self._keeping:
@@ -121,7 +127,7 @@ class EngineProcess:
             try:
                 how = await self._run()
             except LedgerError as error:
-                self._give_up(error)
+                self.give_up(error)
                 return
             if time.monotonic() - started > STEADY_S:
                 wait = FIRST_WAIT_S
@@ -180,7 +186,7 @@ class EngineProcess:
             if self.strangers == 1:  # it tries again and again; the health page counts
                 _log.warning("a peer is of another chain: %s", message)
         elif _VOTES_ELSEWHERE in message:
-            self._give_up(
+            self.give_up(
                 KeyInTwoHomes(
                     "another home votes with this validator's key, so this node has stopped. Find "
                     "it: what it signs counts as this member's double vote"
@@ -195,12 +201,6 @@ class EngineProcess:
             self._failure = self._failure or message
         elif message:
             self._said.append(message)
-
-    def _give_up(self, error: LedgerError) -> None:
-        """End it for good: to go on would do harm."""
-        if not self.failed.done():
-            self.failed.set_exception(error)
-        self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
