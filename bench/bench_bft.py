@@ -1,16 +1,18 @@
 """Our application over CometBFT against CometBFT's own kvstore: the same load, size and settings.
 
 Goals: 0.6 of the kvstore's transactions a second with one validator and 0.5 with four, all on this
-machine's cores; 30,000 record commitments a second on one validator, 10,000 on four; and from
-submission to receipt at half load, p50 and p99 on four validators. Both applications get their
-transactions from the engine's RPC of one node, at most WINDOW waiting; the kvstore checks no
-signature and keeps nothing durable of its own.
+machine's cores; 30,000 record commitments a second on one validator, 10,000 on four. Both
+applications get their transactions from the engine's RPC of one node, at most WINDOW waiting; the
+kvstore checks no signature and keeps nothing durable of its own.
+
+Then what people see: each transaction a request of its own at the doors of all nodes in turn.
+First as many as get through with CONNECTIONS at each door, then half as many a second, evenly:
+from submission to receipt.
 """
 
 import asyncio
 import os
 import tempfile
-import time
 from pathlib import Path
 
 from bench.engines import (
@@ -24,16 +26,18 @@ from bench.engines import (
     pair,
     processor_s,
 )
+from bench.http_load import Ask, load, paced
 from bench.measure import percentiles
-from careledger.consensus.intake import Ordered
-from careledger.consensus.remote import RemoteNode
 
 PORT = 17_800
 TRANSACTIONS = {1: int(os.environ.get("TRANSACTIONS", "20000")), 4: 6_000}
 WINDOW = {1: 4_000, 4: 2_000}
 RECORDS = 64
 GOALS = {1: (0.6, 30_000), 4: (0.5, 10_000)}
+CONNECTIONS = 32
+THROUGH_DOORS = 3_000
 LATENCY_S = 10.0
+COSE = {"Content-Type": "application/cose"}
 
 
 async def compare(folder: Path, validators: int) -> None:
@@ -45,7 +49,8 @@ async def compare(folder: Path, validators: int) -> None:
         before = processor_s(running.pids)
         rate = await committed_rate(running, signer.sign, count, window)
         after = processor_s(running.pids)
-        latency = await latencies(running, signer, rate / 2)
+        doors = await door_rate(running, signer)
+        latency = await latencies(running, signer, doors / 2)
     async with kvstore(network) as running:
         await committed_rate(running, lambda: pair(size), 2 * BATCH, window)
         theirs = await committed_rate(running, lambda: pair(size), count, window)
@@ -60,29 +65,32 @@ async def compare(folder: Path, validators: int) -> None:
         "  processor time a transaction, all nodes: "
         + ", ".join(f"{name} {us:.0f} µs" for name, us in spent.items())
     )
-    print(f"  submission to receipt at half load: {percentiles(latency)}")
+    print(
+        f"  single requests through the doors: {doors / rate:.2f} of that rate; submission to "
+        f"receipt at half of them: {percentiles(latency)}"
+    )
+
+
+def asks(signer: Signer, count: int) -> list[Ask]:
+    return [Ask("/v1/transactions", "POST", signer.sign()) for _ in range(count)]
+
+
+async def door_rate(running: Running, signer: Signer) -> float:
+    """Receipts a second, of single requests at all doors, each of them always asked."""
+    urls = list(running.network.nodes.values())
+    loads = await asyncio.gather(
+        *(
+            load(url, asks(signer, THROUGH_DOORS // len(urls)), COSE, connections=CONNECTIONS)
+            for url in urls
+        )
+    )
+    return sum(len(one.seconds) for one in loads) / max(one.elapsed_s for one in loads)
 
 
 async def latencies(running: Running, signer: Signer, rate: float) -> list[float]:
-    """From submission at each node's own door to the receipt, arrivals evenly spread."""
+    """From submission at the doors to the receipt, arrivals evenly spread."""
     urls = list(running.network.nodes.values())
-    times: list[float] = []
-
-    async def one(remote: RemoteNode, raw: bytes) -> None:
-        started = time.perf_counter()
-        assert isinstance(await remote.submit(raw), Ordered)
-        times.append(time.perf_counter() - started)
-
-    remotes = [RemoteNode(url) for url in urls]
-    raws = [signer.sign() for _ in range(int(rate * LATENCY_S))]
-    begun, tasks = time.perf_counter(), []
-    for number, raw in enumerate(raws):
-        await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
-        tasks.append(asyncio.create_task(one(remotes[number % len(remotes)], raw)))
-    await asyncio.gather(*tasks)
-    for remote in remotes:
-        await remote.close()
-    return times
+    return (await paced(urls, asks(signer, int(rate * LATENCY_S)), COSE, rate)).seconds
 
 
 async def measure(folder: Path) -> None:

@@ -114,3 +114,45 @@ async def load(
     started = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(connections)))
     return Load(times, time.perf_counter() - started, received)
+
+
+async def paced(
+    urls: Sequence[str],
+    asks: Sequence[Ask],
+    headers: Mapping[str, str],
+    rate: float,
+    *,
+    good: frozenset[int] = frozenset((200, 201)),
+) -> Load:
+    """Make all requests, `rate` of them a second, evenly, at each address in turn.
+
+    Nobody waits for an answer before the next one asks. What a request took counts from when it
+    was due.
+    """
+    free: list[list[_Connection]] = [[] for _ in urls]
+    times, received = list[float](), 0
+    begun = time.perf_counter()
+
+    async def one(number: int, due: float) -> None:
+        nonlocal received
+        idle = free[number % len(urls)]
+        if idle:
+            connection = idle.pop()
+        else:
+            connection = _Connection(urls[number % len(urls)], headers)
+            await connection.open()
+        status, body = await connection.ask(asks[number])
+        times.append(time.perf_counter() - due)
+        assert status in good, (asks[number].path[:80], status, body[:300])
+        received += len(body)
+        idle.append(connection)
+
+    tasks = []
+    for number in range(len(asks)):
+        due = begun + number / rate
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        tasks.append(asyncio.create_task(one(number, due)))
+    await asyncio.gather(*tasks)
+    for connection in (one for idle in free for one in idle):
+        connection.close()
+    return Load(times, time.perf_counter() - begun, received)

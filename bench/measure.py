@@ -18,12 +18,13 @@ MEMBERS = ("riverside", "lakeview", "unity-health", "corner-pharmacy")
 
 def percentiles(seconds: Sequence[float]) -> str:
     """p50, p95 and p99 in milliseconds."""
-    ordered = sorted(seconds)
-    picked = [ordered[min(len(ordered) - 1, math.ceil(len(ordered) * p) - 1)] for p in _PERCENTILES]
+    picked = [percentile(seconds, share) for share in (0.50, 0.95, 0.99)]
     return "p50/p95/p99 " + "/".join(f"{value * 1e3:.2f}" for value in picked) + " ms"
 
 
-_PERCENTILES = (0.50, 0.95, 0.99)
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest of `values` that no more than `share` of them lie below."""
+    return sorted(values)[min(len(values) - 1, math.ceil(len(values) * share) - 1)]
 
 
 def per_second(work: Callable[[], object], for_s: float = 1.0) -> float:

@@ -67,6 +67,51 @@ def test_shared_references_neither_unfold_nor_turn_in_circles() -> None:
             decode_headers(data)
 
 
+@given(
+    headers,
+    st.none() | st.binary(max_size=300),
+    st.integers(0, 70),
+    st.lists(st.tuples(st.integers(0, 600), st.integers(0, 255)), max_size=2),
+    st.integers(0, 3),
+)
+def test_the_short_way_to_read_a_message_reads_as_the_long_one(
+    protected: dict[int | str, object],
+    payload: bytes | None,
+    size: int,
+    spoilt: list[tuple[int, int]],
+    cut: int,
+) -> None:
+    data = bytearray(encode_sign1(encode_headers(protected), payload, bytes(size)))
+    for at, byte in spoilt:
+        data[at % len(data)] = byte
+    del data[len(data) - cut :]
+
+    def read() -> object:
+        try:
+            return decode_sign1(bytes(data))
+        except Malformed:
+            return Malformed
+
+    short = read()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("careledger.ledger.cose._split", lambda _: None)
+        assert read() == short
+
+
+@pytest.mark.parametrize("size", [0, 23, 24, 255, 256, 65_535, 65_536])
+def test_a_length_has_one_encoding(size: int) -> None:
+    data = encode_sign1(encode_headers({1: -8}), bytes(size), bytes(64))
+    assert decode_sign1(data).payload == bytes(size)
+    head = encode_sign1(encode_headers({1: -8}), None, bytes(64)).index(b"\xf6")
+    longer = {1: b"\x58", 2: b"\x59\x00", 3: b"\x5a\x00\x00"}
+    width = 1 if size < 24 else 2 if size < 256 else 3
+    if size < 65_536:
+        value = size.to_bytes(1 if size < 256 else 2)
+        wide = data[:head] + longer[width] + value + data[head + width :]
+        with pytest.raises(Malformed):
+            decode_sign1(wide)
+
+
 def test_a_filled_unprotected_header_needs_permission() -> None:
     data = encode_sign1(encode_headers({1: -8}), b"x", bytes(64), {4: b"k"})
     assert decode_sign1(data, unprotected=True).unprotected == {4: b"k"}

@@ -85,13 +85,14 @@ class Chain:
 
     def prepare(
         self,
-        waiting: Iterable[VerifiedTransaction],
+        waiting: Iterable[VerifiedTransaction] | Proposal,
         time: Instant,
         evidence: tuple[Evidence, ...] = (),
     ) -> Prepared:
         """Choose from `waiting`, apply and close the next block; `begin` makes it the pending one.
 
         Of a block that a network has decided, all is chosen: no honest validator votes for another.
+        A `Proposal` was chosen already, for the same block by the same state and time.
 
         Raises:
             MissingVersion: the network runs what this program lacks from this block on.
@@ -101,7 +102,7 @@ class Chain:
         parent = pending.header if pending else self.store.latest
         frontier = pending.closed.frontier if pending else self.store.frontier
         with self._next(pending, parent, time) as judge:
-            proposal = judge.choose(waiting)
+            proposal = waiting if isinstance(waiting, Proposal) else judge.choose(waiting)
             block = Block(
                 height=parent.height + 1,
                 time=judge.time,

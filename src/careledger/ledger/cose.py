@@ -45,16 +45,21 @@ def encode_headers(headers: Headers) -> bytes:
 def _in_order(value: object) -> object:
     """`value` with every map's keys in the order of their encodings; the encoder keeps it."""
     if isinstance(value, dict):
-        labels = sorted(value, key=_encode_label) if len(value) > 1 else value
-        return {label: _in_order(value[label]) for label in labels}
+        return {
+            label: _in_order(value[label]) if type(value[label]) in _CONTAINERS else value[label]
+            for label in _order(tuple(value))
+        }
     if isinstance(value, list):
         return [_in_order(one) for one in value]
     return value
 
 
-@lru_cache(maxsize=256, typed=True)  # the same few labels stand in every message
-def _encode_label(label: Label) -> bytes:
-    return cbor2.dumps(label)
+_CONTAINERS = (dict, list)
+
+
+@lru_cache(maxsize=256)  # the same few labels stand in every message
+def _order(labels: tuple[Label, ...]) -> tuple[Label, ...]:
+    return tuple(sorted(labels, key=cbor2.dumps))
 
 
 def decode_headers(data: bytes) -> Headers:
@@ -114,6 +119,17 @@ def decode_sign1(data: bytes, *, unprotected: bool = False) -> Sign1:
     """
     if data[:2] != _SIGN1:
         raise Malformed
+    usual = _split(data)
+    if usual is not None:
+        protected, payload, signature = usual
+        headers = decode_headers(protected)
+        return Sign1(
+            protected=protected,
+            headers=headers,
+            unprotected={},
+            payload=payload,
+            signature=signature,
+        )
     parts = load_cbor(data[1:])
     if not isinstance(parts, list) or len(parts) != 4:  # noqa: PLR2004 - RFC 9052 4.2
         raise Malformed
@@ -134,3 +150,42 @@ def decode_sign1(data: bytes, *, unprotected: bool = False) -> Sign1:
         payload=payload,
         signature=signature,
     )
+
+
+def _split(data: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """Protected headers, payload and signature, where nothing is unprotected; else None.
+
+    Each is a byte string, which has one deterministic encoding: what is read by it here need not be
+    written again to be compared.
+    """
+    try:
+        protected, at = _bytes_at(data, len(_SIGN1))
+        if data[at : at + 1] != _EMPTY_MAP or protected == _EMPTY_MAP:
+            return None
+        payload, at = _bytes_at(data, at + 1)
+        signature, at = _bytes_at(data, at)
+    except (IndexError, ValueError):
+        return None
+    return (protected, payload, signature) if at == len(data) else None
+
+
+def _bytes_at(data: bytes, at: int) -> tuple[bytes, int]:
+    """The byte string of less than 64 KiB that begins at `at`, and where it ends.
+
+    Raises:
+        IndexError: its head is cut off.
+        ValueError: another value, or its length takes more bytes than it must (RFC 8949 4.2.1).
+    """
+    size = data[at] - _BYTE_STRING
+    at += 1
+    if size == _ONE_MORE and data[at] >= _ONE_MORE:
+        size, at = data[at], at + 1
+    elif size == _TWO_MORE and data[at]:
+        size, at = data[at] << 8 | data[at + 1], at + 2
+    elif not 0 <= size < _ONE_MORE:
+        raise ValueError
+    return data[at : at + size], at + size
+
+
+_BYTE_STRING, _ONE_MORE, _TWO_MORE = 0x40, 24, 25
+"""Major type 2, and the additional values for a length of one or two bytes (RFC 8949 3)."""

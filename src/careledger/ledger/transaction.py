@@ -205,10 +205,21 @@ def check_still_admissible(
     Raises:
         Inadmissible: the subclass says why.
     """
-    _check_time(seen, transaction.id, transaction.begins, transaction.expires, time, clock)
+    check_in_time(seen, transaction, time, clock=clock)
     signer, algorithm = transaction.signer, transaction.key.algorithm
     if _find_key(view, signer, transaction.key_id, algorithm) != transaction.key:
         raise UnknownKey
+
+
+def check_in_time(
+    seen: Seen, transaction: VerifiedTransaction, time: Instant, *, clock: Instant = 0
+) -> None:
+    """The half of it that is not about the key, for whoever knows that the key is live.
+
+    Raises:
+        Inadmissible: seen, or outside its time.
+    """
+    _check_time(seen, transaction.id, transaction.begins, transaction.expires, time, clock)
 
 
 def _check_time(

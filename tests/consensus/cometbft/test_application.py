@@ -9,9 +9,11 @@ import msgspec
 import pytest
 
 from careledger.consensus.cometbft import messages as m
-from careledger.consensus.cometbft.application import BUSY_CODE, WrongEngine
+from careledger.consensus.cometbft.admission import BUSY_CODE
+from careledger.consensus.cometbft.application import WrongEngine
 from careledger.consensus.cometbft.genesis import WrongGenesis
 from careledger.consensus.cometbft.pool import Pool
+from careledger.consensus.proposal import Judge
 from careledger.ledger.entry import BlockEntry, Evidence, decode_entry
 from careledger.ledger.errors import InvalidBlock
 from careledger.ledger.membership import NetworkParameters, consensus_address
@@ -101,7 +103,7 @@ def test_what_may_not_wait_is_told_why(tmp_path: Path) -> None:
 def test_a_clock_that_is_an_hour_wrong_keeps_nobody_out(tmp_path: Path) -> None:
     with network(tmp_path) as driver:
         for number, error in enumerate((-3_600, 0, 3_600)):
-            driver.application._clock = lambda error=error: NOW + error  # type: ignore[misc]
+            driver.application.admission.clock = lambda error=error: NOW + error  # type: ignore[misc]
             assert driver.check(note(driver, number, expires=NOW + 60)) == 0
 
 
@@ -109,7 +111,7 @@ def test_on_a_quiet_chain_the_clock_lets_wait_what_blocks_do_not_take_yet(tmp_pa
     with network(tmp_path) as driver:
         soon = note(driver, 1, not_before=NOW + 70, expires=NOW + 600)
         assert driver.check(soon) == NotYetValid.code
-        driver.application._clock = lambda: NOW + 70
+        driver.application.admission.clock = lambda: NOW + 70
         assert driver.check(soon) == 0
         assert driver.prepare(soon) == ()
         assert not driver.accepts(soon)
@@ -251,6 +253,73 @@ def test_what_was_worked_out_ahead_counts_only_if_it_is_decided(tmp_path: Path) 
             first.block()
 
 
+def test_a_proposal_is_judged_once_however_often_it_comes(tmp_path: Path) -> None:
+    with network(tmp_path / "a") as proposer, network(tmp_path / "b") as voter:
+        raws = [note(proposer, number) for number in range(3)]
+        judged = {driver: counted(driver) for driver in (proposer, voter)}
+        chosen = proposer.prepare(*raws)
+        for driver in (proposer, voter):
+            assert driver.accepts(*chosen)
+            assert driver.accepts(*chosen)
+            driver.finalize(*chosen)
+            assert sum(judged[driver]) == len(chosen)
+            driver.commit()
+        assert proposer.chain.store.latest == voter.chain.store.latest
+        assert not proposer.accepts(*chosen)  # it is another block now, and they are replays
+
+
+def test_a_proposal_that_differs_in_anything_is_judged_anew(tmp_path: Path) -> None:
+    with network(tmp_path) as driver:
+        short, *raws = note(driver, 1, expires=NOW + 5), note(driver, 2), note(driver, 3)
+        chosen = driver.prepare(short, *raws)
+        assert driver.accepts(*chosen)
+        assert not driver.accepts(*chosen, chosen[0])
+        assert not driver.accepts(*chosen[1:], note(driver, 4, audience="00" * 32))
+        driver.time += 6
+        assert not driver.accepts(*chosen)
+        assert [one.code for one in driver.block(*chosen).tx_results] == [Expired.code, 0, 0]
+
+
+def counted(driver: Driver) -> list[int]:
+    """How many transactions were chosen from, each time."""
+    found: list[int] = []
+    judging = driver.chain.judging
+
+    class Counting(Judge):
+        def payer(self, transaction: Any, *, clock: int = 0) -> Any:
+            found.append(1)
+            return super().payer(transaction, clock=clock)
+
+    @contextmanager
+    def count(time: int) -> Iterator[Judge]:
+        with judging(time) as judge:
+            yield Counting(
+                view=judge.view,
+                seen=judge.seen,
+                time=judge.time,
+                limits=judge.limits,
+                applications=judge.applications,
+            )
+
+    driver.chain.judging = count  # type: ignore[method-assign] # so that it is counted
+    return found
+
+
+def test_who_used_up_a_share_is_passed_over_and_nothing_else_changes(tmp_path: Path) -> None:
+    with network(tmp_path, TIGHT) as driver:
+        theirs = [note(driver, number, LAKEVIEW) for number in range(12)]
+        mine = [note(driver, number) for number in range(20, 32)]
+        protective = [revocation(driver, number) for number in range(40, 42)]
+        raws = [*theirs[:9], *mine[:9], *protective[:1], *theirs[9:], *mine[9:], *protective[1:]]
+        assert {driver.check(raw) for raw in raws} == {0}
+        with driver.chain.judging(driver.time) as judge:
+            known = [driver.application.verified.get(raw) for raw in raws]
+            first = [*driver.application.pool.protective(), *(one for one in known if one)]
+            expected = judge.choose({one.id: one for one in first}.values())
+        assert driver.prepare(*raws) == tuple(one.raw for one in expected.chosen)
+        assert len(expected.chosen) == 8 + 2 + 6
+
+
 def test_honest_proposals_are_accepted_and_fit(tmp_path: Path) -> None:
     with network(tmp_path / "a", TIGHT) as proposer, network(tmp_path / "b", TIGHT) as voter:
         raws = [note(proposer, number) for number in range(20)]
@@ -265,7 +334,7 @@ def test_honest_proposals_are_accepted_and_fit(tmp_path: Path) -> None:
 
 def test_a_revocation_gets_in_though_the_mempool_is_full_of_others(tmp_path: Path) -> None:
     with network(tmp_path, TIGHT) as driver:
-        driver.application.pool = Pool(most_transactions=20)
+        driver.application.admission.pool = Pool(most_transactions=20)
         flood = [note(driver, number) for number in range(20)]
         assert [driver.check(raw) for raw in flood] == [0] * 16 + [BUSY_CODE] * 4
         revoked = revocation(driver, 90)

@@ -1,5 +1,6 @@
 """Our wire format against protobuf's own library, over every message of ABCI."""
 
+from collections.abc import Callable
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
@@ -11,6 +12,7 @@ from careledger.consensus.cometbft import messages
 from careledger.consensus.cometbft.envelope import (
     REQUESTS,
     RESPONSES,
+    _open,
     frame,
     open_request,
     open_response,
@@ -181,3 +183,35 @@ def test_a_frame_beyond_bounds_is_refused_before_it_arrives() -> None:
 def test_what_is_not_one_call_is_refused(data: bytes) -> None:
     with pytest.raises(BadMessage):
         open_request(data)
+
+
+CHECKS = st.builds(
+    messages.RequestCheckTx, tx=st.binary(max_size=300), type=st.sampled_from((0, 1, 1, 2, -1))
+)
+
+
+@given(CHECKS, st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=2))
+def test_the_short_way_to_read_a_check_reads_as_the_long_one(
+    check: messages.RequestCheckTx, spoilt: list[tuple[int, int]]
+) -> None:
+    [data] = split_frames(bytearray(frame(check)), 1 << 20)
+    changed = bytearray(data)
+    for at, byte in spoilt:
+        changed[at % len(data)] = byte
+
+    def read(how: Callable[[bytes], Message]) -> Message | type[Exception]:
+        try:
+            return how(bytes(changed))
+        except BadMessage:
+            return BadMessage
+
+    assert read(open_request) == read(lambda one: _open(one, REQUESTS))
+    if not spoilt:
+        assert open_request(data) == check
+
+
+def test_the_usual_answer_is_written_as_any_other() -> None:
+    usual = messages.ResponseCheckTx()
+    [data] = split_frames(bytearray(frame(usual)), 1 << 20)
+    assert open_response(data) == usual
+    assert frame(messages.ResponseCheckTx(code=3)) != frame(usual)

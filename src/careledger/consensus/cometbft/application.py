@@ -6,13 +6,15 @@ step a crash leaves nothing, and the engine brings the block again.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from careledger.consensus.chain import Chain, Prepared
 from careledger.consensus.cometbft import messages as m
+from careledger.consensus.cometbft.admission import Admission
 from careledger.consensus.cometbft.blocks import (
     Anticipated,
+    Judged,
     codes,
     evidence_of,
     seconds,
@@ -20,30 +22,25 @@ from careledger.consensus.cometbft.blocks import (
     within,
 )
 from careledger.consensus.cometbft.genesis import check_init, consensus_parameters
-from careledger.consensus.cometbft.pool import Pool, Pooled
+from careledger.consensus.cometbft.pool import Pool
 from careledger.consensus.cometbft.snapshot_calls import NoSnapshots, Snapshots
 from careledger.consensus.cometbft.validators import check_voters, validator_updates
 from careledger.consensus.intake import Busy
-from careledger.consensus.proposal import MAX_BLOCK_COMMANDS, Judge, is_protective, payer_of
-from careledger.consensus.verification import check
+from careledger.consensus.proposal import MAX_BLOCK_COMMANDS, Choosing, Judge, Proposal
 from careledger.consensus.verified import VerifiedOnce
 from careledger.ledger.errors import Inadmissible, InvalidBlock, LedgerError
-from careledger.ledger.record import Instant
+from careledger.ledger.record import Instant, TransactionId
 from careledger.ledger.transaction import (
     Expired,
     OverBudget,
     Replayed,
     UnknownKey,
     VerifiedTransaction,
-    check_still_admissible,
 )
 from careledger.ledger.transition import STATE_MACHINE_VERSION
 
 ENGINE_SERIES = "0.38."
 """Which engine's calls these are."""
-
-BUSY_CODE = 1
-"""Of a transaction that is turned away only because too much waits; below any refusal of ours."""
 
 UNKNOWN_QUERY_CODE = 1
 
@@ -71,10 +68,9 @@ class Application:
     ) -> None:
         """Drive `chain`; `clock` says only what may wait already, because it begins soon."""
         self.chain = chain
-        self.verified = verified or VerifiedOnce()
-        self.pool = pool or Pool()
+        self.admission = Admission(chain, clock, verified or VerifiedOnce(), pool or Pool())
         self.snapshots = snapshots or NoSnapshots()
-        self._clock = clock
+        self._judged: Judged | None = None
         self._finalized: Prepared | None = None
         self._anticipated: Anticipated | None = None
         self.voted = (0, 0)
@@ -128,72 +124,25 @@ class Application:
 
     # --- what waits ----------------------------------------------------------------------------
 
-    def check_tx(self, request: m.RequestCheckTx) -> m.ResponseCheckTx:
-        """Whether it may wait in the engine's mempool; of one that does, whether it still may."""
-        known = self.verified.get(request.tx)
-        if known is not None and self.pool.has(known):
-            return _OK
-        if request.type:  # it waited, and was ordered or has expired since
-            return m.ResponseCheckTx(code=Replayed.code, log="no longer waiting")
-        with self.chain.judging(0) as judge:
-            try:
-                clock = self._clock()
-                self._take(self._read(request.tx, judge, clock), judge, clock)
-            except Inadmissible as error:
-                return m.ResponseCheckTx(code=error.code, log=error.text())
-            except Busy as error:
-                return m.ResponseCheckTx(code=BUSY_CODE, log=str(error))
-        return _OK
+    @property
+    def verified(self) -> VerifiedOnce:
+        """Transactions whose signature was checked."""
+        return self.admission.verified
+
+    @property
+    def pool(self) -> Pool:
+        """What waits."""
+        return self.admission.pool
+
+    def check_each(self, requests: Iterable[m.RequestCheckTx]) -> Iterator[m.ResponseCheckTx]:
+        """Whether each may wait in the engine's mempool, or still may; one answer at a time."""
+        return self.admission.check_each(requests)
 
     def offer(
         self, transactions: Iterable[VerifiedTransaction]
     ) -> list[Inadmissible | Busy | None]:
-        """Take in what this node was sent itself, ahead of the engine; for each, why not if not.
-
-        So a protective one gets into this node's own proposals even if the engine's mempool has
-        no place for it.
-        """
-        found: list[Inadmissible | Busy | None] = []
-        with self.chain.judging(0) as judge:
-            for transaction in transactions:
-                self.verified.add(transaction)
-                try:
-                    if not self.pool.awaits(transaction.id):  # perhaps under another signature
-                        self._take(transaction, judge, self._clock())
-                except (Inadmissible, Busy) as error:
-                    found.append(error)
-                else:
-                    found.append(None)
-        return found
-
-    def _take(self, transaction: VerifiedTransaction, judge: Judge, clock: Instant) -> None:
-        check_still_admissible(judge.view, judge.seen, transaction, judge.time, clock=clock)
-        protects = is_protective(transaction.calls, judge.applications)
-        pooled = Pooled(transaction, payer_of(judge.view, transaction), protects)
-        self.pool.add(pooled, judge.limits)
-
-    def _read(self, raw: bytes, judge: Judge, clock: Instant = 0) -> VerifiedTransaction:
-        """Parse, judge and verify; what was verified before is left to whoever judges next.
-
-        Raises:
-            Inadmissible: the same as that judgement would say.
-        """
-        known = self.verified.get(raw)
-        if known is None:
-            known = check(raw, judge.view, judge.seen, judge.time, self.chain.id, clock=clock)
-            self.verified.add(known)
-        return known
-
-    def _read_each(
-        self, raws: Sequence[bytes], judge: Judge
-    ) -> list[VerifiedTransaction | Inadmissible]:
-        found: list[VerifiedTransaction | Inadmissible] = []
-        for raw in raws:
-            try:
-                found.append(self._read(raw, judge))
-            except Inadmissible as error:
-                found.append(error)
-        return found
+        """Take in what this node was sent itself; for each, why not if not."""
+        return self.admission.offer(transactions)
 
     # --- proposals -----------------------------------------------------------------------------
 
@@ -204,31 +153,58 @@ class Application:
         """
         self._check_height(request.height)
         with self.chain.judging(seconds(request.time)) as judge:
-            offered = self._read_each(request.txs, judge)
-            waiting = [*self.pool.protective()]
-            waiting += [one for one in offered if isinstance(one, VerifiedTransaction)]
-            waiting += islice(self.pool, MAX_BLOCK_COMMANDS)
-            proposal = judge.choose({one.id: one for one in waiting}.values())
+            offered = self.admission.read_each(request.txs, judge)
+            proposal = self._fill(judge, offered)
         for transaction, error in proposal.refused:
             if isinstance(error, _OVER):
                 self.pool.discard(transaction.id)
-        chosen = (transaction.raw for transaction in proposal.chosen)
-        return m.ResponsePrepareProposal(txs=within(chosen, request.max_tx_bytes))
+        raws = within((one.raw for one in proposal.chosen), request.max_tx_bytes)
+        chosen = proposal.chosen[: len(raws)]
+        self._judged = Judged(request.height, seconds(request.time), raws, chosen)
+        return m.ResponsePrepareProposal(txs=raws)
+
+    def _fill(
+        self, judge: Judge, offered: Sequence[VerifiedTransaction | Inadmissible]
+    ) -> Proposal:
+        """Choose; what cannot fit, because its member has used up its share, is passed over."""
+        choosing, considered = Choosing(judge), set[TransactionId]()
+        good = (one for one in offered if isinstance(one, VerifiedTransaction))
+        ours = islice(self.pool, MAX_BLOCK_COMMANDS)
+        for transaction in chain(self.pool.protective(), good, ours):
+            if transaction.id in considered:
+                continue
+            considered.add(transaction.id)
+            pooled = self.pool.get(transaction.id)
+            if pooled is None or pooled.protects or choosing.has_room_for(pooled.payer):
+                choosing.consider(transaction)
+        return choosing.proposal
 
     def process_proposal(self, request: m.RequestProcessProposal) -> m.ResponseProcessProposal:
         """Vote yes, unless the block holds what no honest validator would have put there."""
         self._check_height(request.height)
+        if self._known(request) is not None:
+            return m.ResponseProcessProposal(status=m.Vote.ACCEPT)
         with self.chain.judging(seconds(request.time)) as judge:
-            found = self._read_each(request.txs, judge)
+            found = self.admission.read_each(request.txs, judge)
             valid = [one for one in found if isinstance(one, VerifiedTransaction)]
             proposal = judge.choose(valid)
         if len(proposal.chosen) == len(found):
+            self._judged = Judged(request.height, seconds(request.time), request.txs, valid)
             return m.ResponseProcessProposal(status=m.Vote.ACCEPT)
         errors = [one for one in found if isinstance(one, Inadmissible)]
         errors += [error for _, error in proposal.refused]
         reason = type(errors[0]).__name__ if errors else OverBudget.__name__
         _log.error("voting against a proposal for height %d: %s", request.height, reason)
         return m.ResponseProcessProposal(status=m.Vote.REJECT)
+
+    def _known(
+        self, block: m.RequestProcessProposal | m.RequestFinalizeBlock
+    ) -> Sequence[VerifiedTransaction] | None:
+        """Its transactions, if all of them were chosen before, by the same state and time."""
+        judged = self._judged
+        if judged is None or (judged.height, judged.time) != (block.height, seconds(block.time)):
+            return None
+        return judged.transactions if judged.raws == block.txs else None
 
     def extend_vote(self, _: m.RequestExtendVote) -> m.ResponseExtendVote:
         """Votes are never extended; checkpoints are signed apart, after the commit."""
@@ -275,8 +251,12 @@ class Application:
         self.voted = voted(request.decided_last_commit)
         with self.chain.store.snapshot() as committed:
             updates = validator_updates(committed, prepared.applied.changes)
+        results: dict[int, m.ExecTxResult] = {}
         return m.ResponseFinalizeBlock(
-            tx_results=tuple(m.ExecTxResult(code=code) for code in codes(found, prepared)),
+            tx_results=tuple(
+                results.setdefault(code, m.ExecTxResult(code=code))
+                for code in codes(found, prepared)
+            ),
             validator_updates=updates,
             app_hash=prepared.header.app_hash,
         )
@@ -285,11 +265,13 @@ class Application:
         self, block: m.RequestProcessProposal | m.RequestFinalizeBlock
     ) -> tuple[Sequence[VerifiedTransaction | Inadmissible], Prepared]:
         """What each transaction is, and what the block does."""
-        time = seconds(block.time)
+        time, evidence = seconds(block.time), evidence_of(block.misbehavior)
+        if (known := self._known(block)) is not None:
+            return known, self.chain.prepare(Proposal(chosen=[*known]), time, evidence)
         with self.chain.judging(time) as judge:
-            found = self._read_each(block.txs, judge)
+            found = self.admission.read_each(block.txs, judge)
         valid = [one for one in found if isinstance(one, VerifiedTransaction)]
-        return found, self.chain.prepare(valid, time, evidence_of(block.misbehavior))
+        return found, self.chain.prepare(valid, time, evidence)
 
     def commit(self, _: m.RequestCommit) -> m.ResponseCommit:
         """Make the block durable.
@@ -305,7 +287,8 @@ class Application:
             self.chain.commit(prepared)
         finally:
             self.chain.settle()
-        self._finalized, self._anticipated, self.committed = None, None, prepared
+        self._finalized = self._anticipated = self._judged = None
+        self.committed = prepared
         self.pool.settle(prepared.ids, prepared.header.time)
         for alarm in prepared.applied.alarms:
             _log.error("a rule failed unexpectedly at %s", alarm)
@@ -315,6 +298,3 @@ class Application:
         expected = self.chain.tip.height + 1
         if height != expected:
             raise InvalidBlock("the engine is at another height", expected, height)
-
-
-_OK = m.ResponseCheckTx()

@@ -27,6 +27,16 @@ _KINDS: Final[dict[int, Literal["duplicate-vote", "light-client-attack"]]] = {
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A block's transactions of which all were chosen, for that height and time."""
+
+    height: int
+    time: Instant
+    raws: tuple[bytes, ...]
+    transactions: Sequence[VerifiedTransaction]
+
+
+@dataclass(frozen=True)
 class Anticipated:
     """What a proposal does if it is decided."""
 

@@ -1,8 +1,25 @@
 """Which function answers which call."""
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
 from careledger.consensus.cometbft import messages as m
 from careledger.consensus.cometbft.application import Application
 from careledger.consensus.cometbft.protobuf import BadMessage, Message
+
+
+def answer_each(application: Application, requests: Sequence[Message]) -> Iterator[Message]:
+    """One answer after the other; checks that stand side by side are made by one committed state.
+
+    Raises:
+        LedgerError: the node cannot go on, and says why.
+    """
+    for is_check, group in groupby(requests, lambda one: isinstance(one, m.RequestCheckTx)):
+        if is_check:
+            yield from application.check_each(group)  # type: ignore[arg-type] # as just asked
+        else:
+            for request in group:
+                yield answer(application, request)
 
 
 def answer(application: Application, request: Message) -> Message:  # noqa: C901, PLR0911, PLR0912 - one a call
@@ -23,7 +40,8 @@ def answer(application: Application, request: Message) -> Message:  # noqa: C901
         case m.RequestQuery():
             return application.query(request)
         case m.RequestCheckTx():
-            return application.check_tx(request)
+            [checked] = application.check_each([request])
+            return checked
         case m.RequestPrepareProposal():
             return application.prepare_proposal(request)
         case m.RequestProcessProposal():

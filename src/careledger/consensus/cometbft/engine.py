@@ -17,9 +17,9 @@ import httpx2
 from careledger.consensus.chain import Chain, Prepared
 from careledger.consensus.checking import Checker
 from careledger.consensus.cometbft import messages as m
+from careledger.consensus.cometbft.ahead import Ahead
 from careledger.consensus.cometbft.application import Application
-from careledger.consensus.cometbft.blocks import seconds
-from careledger.consensus.cometbft.calls import answer
+from careledger.consensus.cometbft.calls import answer_each
 from careledger.consensus.cometbft.forwarding import Forwarding
 from careledger.consensus.cometbft.mempool import EngineMempool
 from careledger.consensus.cometbft.protobuf import Message
@@ -27,7 +27,7 @@ from careledger.consensus.cometbft.server import AbciServer
 from careledger.consensus.cometbft.snapshot_calls import Snapshots
 from careledger.consensus.intake import Intake, Limits, Ordered
 from careledger.consensus.measures import Load, Measures, Presence
-from careledger.consensus.verification import Workers, restore
+from careledger.consensus.verification import Workers
 from careledger.ledger.errors import Inadmissible, LedgerError, Unavailable
 from careledger.ledger.record import Instant
 from careledger.ledger.transaction import VerifiedTransaction
@@ -37,11 +37,6 @@ STALL_S = 15.0
 
 RETRY_S = 1.0
 """After the disk refused."""
-
-AHEAD = 4
-"""More unchecked transactions than this are checked in the workers before the application asks."""
-
-WORKER_BATCH = 256
 
 _YES = m.ResponseProcessProposal(status=m.Vote.ACCEPT)
 
@@ -69,7 +64,7 @@ class CometEngine:
         self.clock = clock
         self.application = Application(chain, clock=clock, snapshots=snapshots)
         self._thread = ThreadPoolExecutor(1, "ledger")
-        self._checker = Checker(chain, workers)
+        self._ahead = Ahead(chain, Checker(chain, workers), self.application.verified, clock)
         self._server = AbciServer(socket, self._answer)
         self._intake = Intake(
             chain, clock=clock, workers=workers, limits=limits or Limits(), makes_time=False
@@ -167,8 +162,10 @@ class CometEngine:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                checked = await self._check_ahead(requests)
-                await loop.run_in_executor(self._thread, self._work, requests, responses, checked)
+                async with self._ahead.checked(requests) as checked:
+                    await loop.run_in_executor(
+                        self._thread, self._work, requests, responses, checked
+                    )
             except Unavailable as error:  # the disk, most likely: the engine waits, as it must
                 self._disk = str(error) or type(error).__name__
                 _log.error("the engine has to wait: %s", self._disk)
@@ -201,40 +198,8 @@ class CometEngine:
         """In the thread: answer what is not answered yet."""
         for transaction in checked:
             self.application.verified.add(transaction)
-        for request in requests[len(responses) :]:
-            response = answer(self.application, request)
-            responses.append(response)
-
-    async def _check_ahead(self, requests: Sequence[Message]) -> list[VerifiedTransaction]:
-        """Check many signatures side by side, before the application would, one after the other.
-
-        What is inadmissible is left to the application, which judges it by its own time.
-        """
-        raws: list[bytes] = []
-        at, clock = self._chain.tip.time, self.clock()
-        for request in requests:
-            match request:
-                case m.RequestCheckTx():
-                    raws.append(request.tx)
-                case m.RequestProcessProposal() | m.RequestFinalizeBlock():
-                    raws += request.txs
-                    at, clock = seconds(request.time), 0
-                case _:
-                    pass
-        missing = self.application.verified.missing(raws)
-        if len(missing) <= AHEAD:
-            return []
-        size = max(AHEAD, min(WORKER_BATCH, -(-len(missing) // self._checker.lanes)))
-        batches = [missing[first : first + size] for first in range(0, len(missing), size)]
-        found = await asyncio.gather(*(self._checker.check(batch, at, clock) for batch in batches))
-        checked: list[VerifiedTransaction] = []
-        for batch, results in zip(batches, found, strict=True):
-            for raw, result in zip(batch, results, strict=True):
-                if isinstance(result, VerifiedTransaction):
-                    checked.append(result)
-                elif not isinstance(result, int):
-                    checked.append(restore(raw, result))
-        return checked
+        for response in answer_each(self.application, requests[len(responses) :]):
+            responses.append(response)  # noqa: PERF402 - stays, if the next one fails
 
     async def _settle(self, prepared: Prepared | None) -> None:
         """A block is durable: answer those who wait for it."""

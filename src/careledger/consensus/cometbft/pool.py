@@ -57,6 +57,10 @@ class Pool:
         pooled = self._waiting.get(transaction.id)
         return pooled is not None and pooled.transaction.raw == transaction.raw
 
+    def get(self, id_: TransactionId) -> Pooled | None:
+        """The one of that id, if it waits."""
+        return self._waiting.get(id_)
+
     def awaits(self, id_: TransactionId) -> bool:
         """Whether one of that id waits, under whatever signature."""
         return id_ in self._waiting

@@ -91,8 +91,12 @@ def encode(message: Message) -> bytes:
             packed = b"".join(map(varint, value))
             parts += [varint(field.number << 3 | _LENGTH), varint(len(packed)), packed]
         else:
+            before: object = None
+            encoded: tuple[bytes, ...] = ()
             for one in value:
-                parts += _encode_field(field, one)
+                if one is not before:  # a block's results are the same one over and over
+                    before, encoded = one, _encode_field(field, one)
+                parts += encoded
     return b"".join(parts)
 
 
