@@ -1,8 +1,8 @@
 """FHIR over HTTP: media types, versions and dates in headers (FHIR R4 3.1.0)."""
 
-from calendar import timegm
 from collections.abc import Callable, Mapping
-from email.utils import formatdate, parsedate
+from datetime import UTC
+from email.utils import formatdate, parsedate_to_datetime
 from functools import lru_cache
 from re import compile as regex
 from typing import Final, cast
@@ -162,8 +162,19 @@ def is_known(request: Request, opened: Opened) -> bool:
     known = request.headers.get("if-none-match")
     if known is not None:
         return opened.version in {version_in(one) for one in known.split(",")}
-    since = parsedate(request.headers.get("if-modified-since", ""))
-    return since is not None and opened.stored <= timegm(since)
+    header = request.headers.get("if-modified-since")
+    since = None if header is None else _moment(header)
+    return since is not None and opened.stored <= since
+
+
+def _moment(header: str) -> int | None:
+    """The second of an HTTP date; None if it is none and counts as not sent (RFC 9110 13.1.3)."""
+    try:
+        found = parsedate_to_datetime(header)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    in_utc = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    return None if in_utc.utcoffset() else int(in_utc.timestamp())
 
 
 def is_strict(request: Request) -> bool:
