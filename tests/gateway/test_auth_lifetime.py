@@ -1,11 +1,14 @@
 """How long tokens live, who may know of them, and what else the sign-in doors say."""
 
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from joserfc import jwt
 
-from tests.gateway.apps import BASE, House, tell
+from careledger.ledger.record import MemberId
+from tests.exchange.world import ANA, RIVERSIDE
+from tests.gateway.apps import BASE, SECRET, House, allow, code_in, tell
 
 
 def test_tokens_live_through_a_restart(tmp_path: Path) -> None:
@@ -22,6 +25,97 @@ def test_tokens_live_through_a_restart(tmp_path: Path) -> None:
         reused = await house.refresh(tokens["refresh_token"])
         assert reused.status_code == 400
         assert await house.read(again.json()["access_token"]) == 401
+
+    tell(tmp_path, story)
+
+
+def test_refresh_tokens_live_through_the_end_of_the_process(tmp_path: Path) -> None:
+    """What was revoked stays revoked, and a suspended member's are dead after it as before."""
+
+    async def story(house: House) -> None:
+        async def begin_again(how: Callable[[MemberId], Awaitable[None]]) -> None:
+            await how(RIVERSIDE)
+            house.restart()
+
+        ended, kept = await house.tokens(), await house.tokens()
+        form = {"token": ended["refresh_token"], "client_id": "chart"}
+        assert (await house.http.post("/auth/revoke", data=form)).status_code == 200
+        await house.world.pass_time(3_600)
+        await begin_again(house.world.restart)
+        again = await house.refresh(kept["refresh_token"])
+        assert again.status_code == 200, again.text
+        await begin_again(house.world.crash)
+        assert await house.read(again.json()["access_token"]) == 200
+        assert (await house.refresh(ended["refresh_token"])).status_code == 400
+        files = b"".join(
+            path.read_bytes() for path in (house.world.folder / RIVERSIDE).glob("sign-ins*")
+        )
+        for secret in (kept["refresh_token"], again.json()["refresh_token"], "MRN-000-4711"):
+            assert secret.encode() not in files
+        await house.world.suspend(RIVERSIDE)
+        await begin_again(house.world.restart)
+        assert (await house.refresh(again.json()["refresh_token"])).status_code == 400
+        assert await house.read(again.json()["access_token"]) == 401
+
+    tell(tmp_path, story)
+
+
+def test_a_code_is_worth_nothing_once_its_patient_is_erased(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        browser = house.browser()
+        page = await house.finn_at_consent(browser)
+        waiting = house.browser()
+        other = await house.finn_at_consent(waiting)
+        code = code_in(await allow(browser, page))
+        service = await house.world.service()
+        erased = await house.http.post("/desk/patients/MRN-000-4711/shred", headers=service)
+        assert erased.status_code == 200
+        refused = await house.trade(code)
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+        assert "over" in (await allow(waiting, other)).text
+
+    tell(tmp_path, story)
+
+
+def test_a_code_is_worth_nothing_once_its_patient_is_erased_elsewhere(tmp_path: Path) -> None:
+    """By the operator's command, say, and not at the desk: the vault knows."""
+
+    async def story(house: House) -> None:
+        code = await house.code()
+        await house.world.riverside.erasure.shred(ANA)
+        assert (await house.trade(code)).status_code == 400
+
+    tell(tmp_path, story)
+
+
+def test_a_patients_own_code_is_worth_nothing_once_they_are_erased(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        browser = house.browser()
+        back = "https://portal.example/back"
+        asked = house.request(
+            client_id="portal", redirect_uri=back, scope="launch/patient patient/*.rs"
+        )
+        page = await browser.open(f"{BASE}/auth/authorize", **asked)
+        code = page.text.split('<p class="code">')[1][:9]
+        assert (await house.approve(code)).status_code == 200
+        page = await browser.open(str(browser.page.url))
+        granted = code_in(await allow(browser, page))
+        await house.world.riverside.erasure.shred(ANA)
+        form = {"grant_type": "authorization_code", "code": granted, "redirect_uri": back}
+        answer = await house.http.post(
+            "/auth/token", data=form | {"code_verifier": "v" * 43}, auth=("portal", SECRET)
+        )
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+
+    tell(tmp_path, story)
+
+
+def test_a_code_is_worth_nothing_once_the_member_is_suspended(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        code = await house.code()
+        await house.world.suspend(RIVERSIDE)
+        refused = await house.trade(code)
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
 
     tell(tmp_path, story)
 

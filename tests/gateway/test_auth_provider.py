@@ -11,14 +11,14 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from starlette.responses import JSONResponse
 
-from careledger.gateway import auth_provider
+from careledger.gateway import auth_published
 from careledger.gateway.auth_provider import (
-    MOST_BYTES,
     IdentityProvider,
     NotSignedIn,
     ProviderSettings,
     new_attempt,
 )
+from careledger.gateway.auth_published import MOST_BYTES
 from careledger.ledger.errors import Unavailable
 from tests.faults.node_process import free_port
 from tests.gateway.apps import ISSUER
@@ -120,7 +120,7 @@ def test_a_provider_that_never_ends_is_left(
     piece: bytes, every_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither the memory nor the patience of the gateway is its own to use."""
-    monkeypatch.setattr(auth_provider, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr(auth_published, "TIMEOUT_S", 1.0)
     port, sent = free_port(), [0]
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import itertools
 import json
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -76,6 +77,7 @@ class World(base.World):
         super().__init__(folder, engine, tip)
         self.clients: dict[str, httpx2.AsyncClient] = {}
         self._ids = itertools.count()
+        self._processes: dict[str, AsyncExitStack] = {}
         self.down: set[str] = set()
 
     @property
@@ -85,6 +87,46 @@ class World(base.World):
     @property
     def at_lakeview(self) -> httpx2.AsyncClient:
         return self.clients[LAKEVIEW]
+
+    # --- processes -----------------------------------------------------------------------------
+
+    async def open(
+        self, member: MemberId, upstream: Upstream | None = None, *, shadow: bool = False
+    ) -> None:
+        """Start a member's gateway, with whatever an earlier one left."""
+        async with AsyncExitStack() as stack:
+            opened = base.gateway(self, member, upstream, shadow=shadow)
+            exchange = await stack.enter_async_context(opened)
+            url = f"http://{member}.test"
+            client = httpx2.AsyncClient(
+                transport=httpx2.ASGITransport(gateway_app(exchange, url, "http://127.0.0.1:7410")),
+                base_url=url,
+            )
+            self.clients[member] = await stack.enter_async_context(client)
+            self._processes[member] = stack.pop_all()
+
+    async def stop(self, member: MemberId) -> None:
+        """Stop a member's gateway as it should be."""
+        await self._processes.pop(member).aclose()
+
+    async def restart(self, member: MemberId) -> None:
+        """Stop a member's gateway, and start it again."""
+        await self.stop(member)
+        await self.open(member)
+
+    async def crash(self, member: MemberId) -> None:
+        """Go on with the files as they are now: what a process does on its way out is undone."""
+        folder, left = self.folder / member, self.folder / f"{member} as it was"
+        shutil.copytree(folder, left)
+        await self.stop(member)
+        shutil.rmtree(folder)
+        left.rename(folder)
+        await self.open(member)
+
+    async def close_gateways(self) -> None:
+        """Stop all that run."""
+        for member in list(self._processes):
+            await self.stop(MemberId(member))
 
     async def transport(self, url: str, message: bytes) -> bytes:
         """Between gateways, through their doors."""
@@ -196,16 +238,9 @@ async def world(
         engine, tip = await stack.enter_async_context(base.chain(folder / "chain", clock))
         here = World(folder, engine, tip)
         made.append(here)
-        for member in (RIVERSIDE, LAKEVIEW):
-            before = upstream if member == RIVERSIDE else None
-            opened = base.gateway(here, member, before, shadow=shadow and before is not None)
-            exchange = await stack.enter_async_context(opened)
-            url = f"http://{member}.test"
-            client = httpx2.AsyncClient(
-                transport=httpx2.ASGITransport(gateway_app(exchange, url, "http://127.0.0.1:7410")),
-                base_url=url,
-            )
-            here.clients[member] = await stack.enter_async_context(client)
+        stack.push_async_callback(here.close_gateways)
+        await here.open(RIVERSIDE, upstream, shadow=shadow and upstream is not None)
+        await here.open(LAKEVIEW)
         await here.enrol(RIVERSIDE, ANA, ANA_MRN)
         await here.enrol(RIVERSIDE, BEN, BEN_MRN)
         await here.enrol(LAKEVIEW, ANA_AT_LAKEVIEW, ANA_LOCAL)

@@ -144,8 +144,16 @@ class Issuer:
         return answer | {"refresh_token": following}
 
     def _check(self, caller: Caller, now: Moment, refused: SignInRefused) -> None:
-        if not self._services.lets(caller, now):
+        if not self._services.lets(caller, now) or self._is_erased(caller):
             raise refused
+
+    def _is_erased(self, caller: Caller) -> bool:
+        """Whether the patient who signed in, or the one in context, was erased here meanwhile."""
+        vault = self._services.organisation.vault
+        own, local = caller.account, caller.patient
+        return (own is not None and vault.is_shredded(own)) or (
+            local is not None and vault.patient(local) is None
+        )
 
     def _answer(self, caller: Caller, token: str, type_: str) -> Answer:
         return {

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from careledger.gateway.auth_bearer import caller_of, insufficient_scope, require_scope
 from careledger.gateway.auth_flow import LAUNCH_S, Launch
 from careledger.gateway.auth_patients import PatientPicker
+from careledger.gateway.auth_tokens import owner_of
 from careledger.gateway.body import read_body
 from careledger.gateway.problem import problem
 from careledger.gateway.services import GatewayServices
@@ -62,6 +63,7 @@ class _Launches:
         launch = Launch(
             patient=body.patient, encounter=body.encounter, client=body.client, subject=subject
         )
-        token = self._services.sign_ins.prepare(launch, self._services.organisation.clock())
+        now = self._services.organisation.clock()
+        token = self._services.sign_ins.prepare(launch, now, owner_of(caller))
         said = {"launch": token, "iss": self._services.fhir_url, "expires_in": LAUNCH_S}
         return JSONResponse(said, 201, headers={"Cache-Control": "no-store"})

@@ -30,6 +30,7 @@ from careledger.gateway.body import read_body
 from careledger.gateway.pages.frame import headers
 from careledger.gateway.pages.words import PURPOSES
 from careledger.gateway.services import AUTH_PATH, GatewayServices
+from careledger.gateway.whence import whence
 from careledger.ledger.errors import Unavailable
 
 CALLBACK: Final = AUTH_PATH + "/callback"
@@ -75,7 +76,7 @@ class _People:
         except Denied as error:
             return self._steps.back(fields["redirect_uri"], fields.get("state", ""), error)
         cookie = new_token()
-        begun = services.sign_ins.begin(asked, cookie, now)
+        begun = services.sign_ins.begin(asked, cookie, now, whence(request))
         answer = RedirectResponse(f"{SIGN_IN}/{begun.id}", 303, headers=headers())
         return self._bound(answer, begun, cookie)
 

@@ -4,28 +4,23 @@ The gateway is its client: authorisation code with PKCE and nonce. Of the answer
 who that is and in which role, the member says itself.
 """
 
-import asyncio
 import secrets
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx2
 import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
-from careledger.gateway.auth_files import LOOPBACK
 from careledger.gateway.auth_keys import PROVIDER_ALGORITHMS, is_signed_by_one_of
 from careledger.gateway.auth_pkce import challenge_of
-from careledger.ledger.errors import LedgerError, Unavailable
+from careledger.gateway.auth_published import TIMEOUT_S, Published, said
+from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import Instant
 
 SKEW_S: Final = 60
-CACHE_S: Final = 3_600
-TIMEOUT_S: Final = 10.0
-MOST_BYTES: Final = 262_144
 
 
 class NotSignedIn(LedgerError):
@@ -56,15 +51,6 @@ def new_attempt(prefix: str) -> Attempt:
     return Attempt(state=f"{prefix}.{secrets.token_urlsafe(24)}", nonce=nonce, verifier=verifier)
 
 
-class _Metadata(msgspec.Struct, frozen=True):
-    """What we use of OpenID Connect Discovery 1.0, 3."""
-
-    issuer: str
-    authorization_endpoint: str
-    token_endpoint: str
-    jwks_uri: str
-
-
 class _Answer(msgspec.Struct, frozen=True):
     id_token: str
 
@@ -80,7 +66,7 @@ class _Claims(msgspec.Struct, frozen=True):
 
 
 class IdentityProvider:
-    """The gateway's way to it; what it publishes is read once an hour."""
+    """The gateway's way to it; `Published` is what it says of itself."""
 
     def __init__(self, settings: ProviderSettings, http: httpx2.AsyncClient | None = None) -> None:
         """Ask nothing yet; `http` is closed by whoever made it."""
@@ -88,9 +74,7 @@ class IdentityProvider:
         self._http = http or httpx2.AsyncClient(
             timeout=TIMEOUT_S, follow_redirects=False, trust_env=False
         )
-        self._metadata: _Metadata | None = None
-        self._keys = KeySet([])
-        self._until: Instant = 0
+        self._published = Published(settings.issuer, self._http)
 
     @property
     def origin(self) -> str:
@@ -117,7 +101,7 @@ class IdentityProvider:
         Raises:
             Unavailable: the provider does not answer as one should.
         """
-        metadata = await self._known(now)
+        metadata = await self._published.metadata(now)
         fields = {
             "response_type": "code",
             "client_id": self._settings.client,
@@ -138,7 +122,7 @@ class IdentityProvider:
             NotSignedIn: the provider refused, or what it sent does not hold.
             Unavailable: it does not answer as one should.
         """
-        metadata = await self._known(now)
+        metadata = await self._published.metadata(now)
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -147,26 +131,23 @@ class IdentityProvider:
         }
         name, secret = quote(self._settings.client, ""), quote(self._settings.secret, "")
         auth = httpx2.BasicAuth(name, secret)
-        content = await self._said("POST", metadata.token_endpoint, data=form, auth=auth)
-        if content is None:
+        answer = await said(self._http, "POST", metadata.token_endpoint, data=form, auth=auth)
+        if not answer.is_success:
             raise NotSignedIn("the identity provider refused the sign-in")
         try:
-            token = msgspec.json.decode(content, type=_Answer).id_token
+            text = msgspec.json.decode(answer.content, type=_Answer).id_token
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise NotSignedIn("the identity provider sent no id token") from error
-        return self._check(token, attempt.nonce, now)
+        token, claims = _parsed(text)
+        keys = await self._published.keys(token.headers().get("kid"), now)
+        if not is_signed_by_one_of(token, keys, PROVIDER_ALGORITHMS):
+            raise NotSignedIn("the id token is not signed by the identity provider")
+        return self._check(claims, attempt.nonce, now)
 
-    def _check(self, text: str, nonce: str, now: Instant) -> str:
-        """OpenID Connect Core 1.0, 3.1.3.7."""
-        try:
-            token = jws.extract_compact(text.encode("ascii"))
-            claims = msgspec.json.decode(token.payload, type=_Claims)
-        except (JoseError, ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise NotSignedIn("the id token is none") from error
+    def _check(self, claims: _Claims, nonce: str, now: Instant) -> str:
+        """OpenID Connect Core 1.0, 3.1.3.7, but for the signature."""
         audience = (claims.aud,) if isinstance(claims.aud, str) else claims.aud
         mine = self._settings.client
-        if not is_signed_by_one_of(token, self._keys, PROVIDER_ALGORITHMS):
-            raise NotSignedIn("the id token is not signed by the identity provider")
         if claims.iss != self._settings.issuer or mine not in audience:
             raise NotSignedIn("the id token is from or for somebody else")
         if (len(audience) > 1 or claims.azp is not None) and claims.azp != mine:
@@ -179,62 +160,11 @@ class IdentityProvider:
             raise NotSignedIn("the id token names nobody")
         return claims.sub
 
-    async def _known(self, now: Instant) -> _Metadata:
-        if self._metadata is None or now >= self._until:
-            issuer = self._settings.issuer.rstrip("/")
-            found = await self._get(issuer + "/.well-known/openid-configuration")
-            try:
-                metadata = msgspec.convert(found, _Metadata)
-            except msgspec.ValidationError as error:
-                raise Unavailable("the identity provider says not where it is") from error
-            if metadata.issuer != self._settings.issuer or not all(
-                is_safe(url)
-                for url in (
-                    metadata.authorization_endpoint,
-                    metadata.token_endpoint,
-                    metadata.jwks_uri,
-                )
-            ):
-                raise Unavailable("the identity provider is another, or not on https")
-            try:
-                self._keys = KeySet.import_key_set(await self._get(metadata.jwks_uri))
-            except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
-                raise Unavailable("the identity provider publishes no keys") from error
-            self._metadata, self._until = metadata, now + CACHE_S
-        return self._metadata
 
-    async def _get(self, url: str) -> Any:  # Any: JSON
-        content = await self._said("GET", url)
-        try:
-            return msgspec.json.decode(content or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Unavailable("the identity provider does not answer") from error
-
-    async def _said(self, method: str, url: str, **form: Any) -> bytes | None:  # Any: httpx's own
-        """What it answers, within `MOST_BYTES` and `TIMEOUT_S`; None if it refuses.
-
-        Raises:
-            Unavailable: it does not answer, or never ends.
-        """
-        content = bytearray()
-        try:
-            async with (
-                asyncio.timeout(TIMEOUT_S),
-                self._http.stream(method, url, **form) as answer,
-            ):
-                async for piece in answer.aiter_bytes():
-                    content += piece
-                    if len(content) > MOST_BYTES:
-                        raise Unavailable("the identity provider's answer does not end")
-        except (httpx2.HTTPError, TimeoutError) as error:
-            raise Unavailable("the identity provider does not answer") from error
-        return bytes(content) if answer.is_success else None
-
-
-def is_safe(url: str) -> bool:
-    """Whether a secret may travel there: https, or this machine."""
+def _parsed(text: str) -> tuple[jws.CompactSignature, _Claims]:
+    """An id token; nothing in it is true yet."""
     try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        token = jws.extract_compact(text.encode("ascii"))
+        return token, msgspec.json.decode(token.payload, type=_Claims)
+    except (JoseError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise NotSignedIn("the id token is none") from error

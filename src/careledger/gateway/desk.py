@@ -123,6 +123,7 @@ class _Desk:
         except CommandRefused as error:
             return problem(409, "refused", str(error), code=error.code)
         self._services.tokens.end_about(request.path_params["id"], account)
+        self._services.sign_ins.end_about(request.path_params["id"], account)
         body = {
             "account": account,
             "transaction": erased.transaction.hex(),

@@ -20,7 +20,8 @@ from careledger.exchange.workers import checking_processes
 from careledger.fhir.search.table import IndexSet
 from careledger.gateway.app import gateway_app
 from careledger.gateway.auth_files import clients_in, read_secret, staff_in
-from careledger.gateway.auth_provider import IdentityProvider, ProviderSettings, is_safe
+from careledger.gateway.auth_provider import IdentityProvider, ProviderSettings
+from careledger.gateway.auth_published import is_safe
 from careledger.gateway.auth_settings import SignInSettings
 from careledger.gateway.browsers import insist_on_tls, let_browsers_in
 from careledger.ledger.errors import CorruptStore, LedgerError, Unavailable

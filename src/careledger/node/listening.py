@@ -129,6 +129,7 @@ def _config(app: Starlette, host: str, port: int, tls: Tls | None = None) -> uvi
         access_log=False,
         lifespan="off",
         http=Impatient,
+        forwarded_allow_ips=["127.0.0.1", "::1"],  # a proxy on this machine says who asks
         timeout_graceful_shutdown=GRACE_S,
     )
     if tls is not None:

@@ -30,6 +30,7 @@ from careledger.gateway.outcome import Refused
 from careledger.gateway.pages.frame import form, headers, page
 from careledger.gateway.pages.steps import source_of
 from careledger.gateway.problem import problem
+from careledger.gateway.whence import whence
 from careledger.ledger.record import Instant
 
 ID_TOKEN_S: Final = 300
@@ -85,8 +86,9 @@ class _Doors:
     def __init__(self, provider: Provider, clock: Callable[[], Instant]) -> None:
         self._provider, self._settings = provider, provider.settings
         self._key, self._clock = provider.key, clock
-        self._asked, self._given = Shortlived(LOGIN_S), Shortlived(CODE_S)
-        self._failed = Shortlived(LOCKED_S)
+        self._asked = Shortlived[_Asked](LOGIN_S)
+        self._given = Shortlived[_Given](CODE_S)
+        self._failed = Shortlived[int](LOCKED_S)
         self._nobody = hash_password("nobody has this one").encode()
 
     async def discovery(self, _: Request) -> Response:
@@ -138,7 +140,7 @@ class _Doors:
             cookie=digest_of(cookie),
         )
         name = new_token()
-        self._asked.put(name, asked, self._clock())
+        self._asked.put(name, asked, self._clock(), whence(request))
         answer = _login_page(name, asked, "")
         answer.set_cookie(_COOKIE, cookie, httponly=True, samesite="lax")
         return answer
@@ -150,7 +152,7 @@ class _Doors:
         except SignInRefused:
             return _trouble("This form is damaged.")
         now, name = self._clock(), fields.get("form", "")
-        asked: _Asked | None = self._asked.get(name, now)
+        asked = self._asked.get(name, now)
         cookie = digest_of(request.cookies.get(_COOKIE, ""))
         if asked is None or not hmac.compare_digest(asked.cookie, cookie):
             return _trouble("This sign-in is over, or was begun in another browser.")
@@ -159,7 +161,8 @@ class _Doors:
             return _login_page(name, asked, "That is not right, or was tried too often.")
         self._asked.take(name, now)
         code = new_token()
-        self._given.put(digest_of(code), _Given(asked=asked, subject=subject), now)
+        given = _Given(asked=asked, subject=subject)
+        self._given.put(digest_of(code), given, now, subject)
         said = {"code": code, "state": asked.state, "iss": self._settings.issuer}
         return RedirectResponse(back_to(asked.redirect_uri, **said), 303, headers=headers())
 
@@ -168,8 +171,8 @@ class _Doors:
 
         Counted before it is looked at, so that guesses at the same moment are counted too.
         """
-        failures: int = self._failed.get(subject, now) or 0
-        self._failed.put(subject, failures + 1, now)
+        failures = self._failed.get(subject, now) or 0
+        self._failed.put(subject, failures + 1, now, subject)
         hashed = self._provider.password_of(subject)
         is_right = await run_in_threadpool(_verifies, hashed or self._nobody, password)
         if not is_right or hashed is None or failures >= MOST_FAILURES:
@@ -182,9 +185,7 @@ class _Doors:
         try:
             fields = await form_of(request)
             self._check_client(request)
-            given: _Given | None = self._given.take(
-                digest_of(fields.get("code", "")), self._clock()
-            )
+            given = self._given.take(digest_of(fields.get("code", "")), self._clock())
             if (
                 fields.get("grant_type") != "authorization_code"
                 or given is None
