@@ -145,6 +145,32 @@ def test_a_token_lives_no_longer_than_its_session(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+def test_a_session_goes_on_after_a_restart_and_ends_as_it_would_have(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        package = await world.grant()
+        token, other = await session(world), await session(world)
+        await world.restart(RIVERSIDE)
+        assert await status(world, MEDICATIONS, token) == 200
+        await world.crash(RIVERSIDE)
+        assert await status(world, MEDICATIONS, other) == 200
+        reads = [one for one in world.riverside.journal.reads_of(ANA) if one.member == LAKEVIEW]
+        assert {one.practitioner for one in reads} == {DR_CHO}
+        kept = (world.folder / RIVERSIDE).glob("unfinished*")
+        assert ANA.encode() not in b"".join(path.read_bytes() for path in kept)
+        await world.revoke(package)
+        assert await status(world, MEDICATIONS, token) == 403
+        await world.restart(RIVERSIDE)
+        assert await status(world, MEDICATIONS, token) == 401, "it was over before"
+        assert await status(world, MEDICATIONS, other) == 403
+        await world.grant()
+        token = await session(world)
+        await world.pass_time(SESSION_S)
+        await world.restart(RIVERSIDE)
+        assert await status(world, MEDICATIONS, token) == 401
+
+    tell(tmp_path, story)
+
+
 def test_a_refusal_is_on_the_ledger_and_says_where(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         answer = await sign_in(world, request(world))

@@ -16,6 +16,7 @@ from careledger.exchange.asker import Asker
 from careledger.exchange.batching import Batcher
 from careledger.exchange.bodies import Bodies, InVault
 from careledger.exchange.bulk.jobs import Jobs
+from careledger.exchange.bulk.kept import Kept
 from careledger.exchange.cabinet import SCHEMA, Cabinet
 from careledger.exchange.erasing import Erasure
 from careledger.exchange.federated import Deadlines, Federation
@@ -29,6 +30,7 @@ from careledger.exchange.organisation import Organisation
 from careledger.exchange.partners import Partners
 from careledger.exchange.permits import Permits
 from careledger.exchange.reach import Reach
+from careledger.exchange.session import Sessions
 from careledger.exchange.transport import Transport
 from careledger.exchange.upstream.settings import Upstream
 from careledger.exchange.upstream.shadow import Shadow
@@ -75,6 +77,7 @@ class Exchange:
                 "acknowledgements",
                 "sign-ins",
                 "offline",
+                "unfinished",
                 *(("shadow",) if shadow else ()),
             )
         ]
@@ -98,14 +101,16 @@ class Exchange:
             organisation, self.mailbox, self.journal, self.offline, self._bodies
         )
         self.requester = Requester(organisation, self.mailbox, self.acknowledgements, transport)
-        self.partners = Partners(organisation, self.mailbox, self.journal, self._bodies)
+        sessions = Sessions(cabinets[5])
+        self.partners = Partners(organisation, self.mailbox, self.journal, sessions, self._bodies)
         self._permits = Permits(organisation, self.mailbox)
         self.shadow = Shadow(organisation, self._permits, cabinets[-1]) if shadow else None
         """What the policy would have refused, where it refuses nothing."""
         self.federation = Federation(
             organisation, self.mailbox, self.requester, self.reach, deadlines
         )
-        self.exports = Jobs(organisation, self.reach, folder / "exports")
+        kept, settle = Kept(cabinets[5]), cabinets[1].sync
+        self.exports = Jobs(organisation, self.reach, folder / "exports", kept, settle)
         self.log = Log(organisation)
         self.erasure = Erasure(organisation, self.mailbox)
         deposit = None if self.upstream is None else self.upstream.deposit

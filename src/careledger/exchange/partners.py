@@ -48,19 +48,20 @@ class Opened:
 
 
 class Partners:
-    """The sessions of other members at one organisation's doors; in memory, like their tokens."""
+    """The sessions of other members at one organisation's doors."""
 
     def __init__(
         self,
         organisation: Organisation,
         mailbox: Mailbox,
         journal: Journal,
+        sessions: Sessions,
         bodies: Bodies | None = None,
     ) -> None:
         """Decide by the terms in `mailbox`; note reads in `journal`."""
         self._organisation, self._mailbox = organisation, mailbox
         self._journal, self._bodies = journal, bodies
-        self._sessions, self._patience = Sessions(), Patience()
+        self._sessions, self._patience = sessions, Patience()
 
     def verify(self, request: bytes) -> VerifiedRequest:
         """A request that is signed by whoever it says asks, of us, for the first time.

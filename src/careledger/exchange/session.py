@@ -1,11 +1,17 @@
 """Sessions: what a disclosure opened, for at most 15 minutes of follow-up reads."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
+import msgspec
+
+from careledger.exchange.cabinet import Cabinet, KeyNumber, Thing
 from careledger.ledger.record import AccountId, Instant, MemberId, SignerId
 from careledger.mechanisms.messages import Released
 from careledger.mechanisms.policy import BasisName
 from careledger.mechanisms.request import VerifiedRequest
+
+_ABOUT: Final = "session"
 
 
 @dataclass(slots=True)
@@ -51,17 +57,32 @@ class Session:
         )
 
 
-class Sessions:
-    """The open sessions of one custodian, in memory: after a restart requesters ask anew."""
+class _Named(msgspec.Struct):
+    id: bytes
 
-    def __init__(self) -> None:
-        """Begin with none."""
+
+class Sessions:
+    """The open sessions of one custodian: in memory, and with a cabinet there after a restart."""
+
+    def __init__(self, cabinet: Cabinet | None = None) -> None:
+        """Begin with those that an earlier run left in `cabinet`, which may have other things."""
+        self._cabinet = cabinet
         self._open: dict[bytes, Session] = {}
+        for kept in () if cabinet is None else cabinet.by_about(_ABOUT):
+            try:
+                session = msgspec.msgpack.decode(kept.content, type=Session)
+            except msgspec.ValidationError:  # another release kept it
+                self._end([msgspec.msgpack.decode(kept.content, type=_Named).id])
+            else:
+                self._open[session.id] = session
 
     def add(self, session: Session, now: Instant) -> None:
-        """Open one; those that are over go."""
-        for id_ in [id_ for id_, one in self._open.items() if one.expires <= now]:
-            del self._open[id_]
+        """Open one, durably if there is a cabinet; those that are over go."""
+        self._end([id_ for id_, one in self._open.items() if one.expires <= now])
+        if self._cabinet is not None:
+            content = msgspec.msgpack.encode(session)
+            name, key = _name(session.id), KeyNumber(0)
+            self._cabinet.put([Thing(name, session.account, _ABOUT, content, False, key)])  # noqa: FBT003 - not done
         self._open[session.id] = session
 
     def find(self, id_: bytes, now: Instant) -> Session | None:
@@ -71,7 +92,17 @@ class Sessions:
 
     def close(self, id_: bytes) -> None:
         """End one: what it stood on holds no more."""
-        self._open.pop(id_, None)
+        self._end([id_] if id_ in self._open else [])
+
+    def _end(self, ids: list[bytes]) -> None:
+        for id_ in ids:
+            self._open.pop(id_, None)
+        if self._cabinet is not None and ids:
+            self._cabinet.discard([_name(id_) for id_ in ids])
 
     def __len__(self) -> int:
         return len(self._open)
+
+
+def _name(id_: bytes) -> str:
+    return f"session {id_.hex()}"

@@ -19,7 +19,15 @@ from careledger.fhir.dates import instant_text
 from careledger.gateway.auth_bearer import caller_of, insufficient_scope
 from careledger.gateway.auth_caller import Caller
 from careledger.gateway.body import read_body
-from careledger.gateway.bulk_order import bound_to, order_of, pairs_in
+from careledger.gateway.bulk_order import (
+    Recipe,
+    asked_in,
+    bound_to,
+    check,
+    order_again,
+    order_of,
+    pairs_in,
+)
 from careledger.gateway.fhir_http import check_accept, check_content_type, is_id
 from careledger.gateway.fhir_reach import reach_of
 from careledger.gateway.outcome import Refused, not_found, outcome
@@ -36,8 +44,9 @@ _PATIENT: Final = re.compile(r"(?:(.+)/)?Patient/([A-Za-z0-9\-.]{1,64})")
 
 
 def routes(services: GatewayServices) -> list[Route]:
-    """Where exports are ordered and fetched."""
-    door = _Exports(services)
+    """Where exports are ordered and fetched; those of an earlier run go on."""
+    door, indexed = _Exports(services), services.organisation.indexed
+    services.exchange.exports.resume(lambda asked: order_again(asked, indexed))
     both = ["GET", "POST"]
     job = JOBS + "/{job}"
     return [
@@ -116,11 +125,14 @@ class _Exports:
         if body:
             check_content_type(request)
         pairs, indexed = pairs_in(request, body), self._services.organisation.indexed
-        order = order_of(request, caller, level, pairs, indexed, members)
+        check(request, pairs)
+        recipe = Recipe(level=level, caller=caller, pairs=pairs, members=members)
+        order = order_of(recipe, indexed)
         if any(not caller.scopes.allow(type_, "r") for type_ in order.types or ()):
             raise insufficient_scope()
         try:
-            job = self._services.exchange.exports.begin(_owner(caller), order)
+            asked = asked_in(request, _owner(caller), recipe)
+            job = self._services.exchange.exports.begin(asked, order)
         except TooMany:
             text = "you have as many exports as you may: end one, or wait"
             return outcome(429, "throttled", text, {"Retry-After": "60"})
@@ -145,7 +157,7 @@ class _Exports:
         """The export, if it is this client's, for this person and with the scopes of this token."""
         caller = self._caller(request)
         job = self._services.exchange.exports.find(_owner(caller), request.path_params["job"])
-        return job if job is not None and job.order.bound == bound_to(caller) else None
+        return job if job is not None and job.asked.bound == bound_to(caller) else None
 
     def _url(self, job: Job) -> str:
         return f"{self._services.base_url}{JOBS}/{job.id}"
@@ -160,7 +172,7 @@ class _Exports:
 
         return {
             "transactionTime": instant_text(job.started),
-            "request": self._services.base_url + job.order.url,
+            "request": self._services.base_url + job.asked.url,
             "requiresAccessToken": True,
             "output": listed("output"),
             "deleted": listed("deleted"),

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import Request
 
-from careledger.exchange.bulk.order import Level, Order
+from careledger.exchange.bulk.order import Asked, Level, Order
 from careledger.fhir.dates import search_span
 from careledger.fhir.errors import BadParameterValue, FhirError, UnknownParameter
 from careledger.fhir.r4.registry import MODULES
@@ -68,6 +68,36 @@ def _text(one: _Parameter) -> str:
     return one.valueInstant or one.valueString or ""
 
 
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """All that an order is made from; kept with the export, so that it can be made again."""
+
+    level: Level
+    caller: Caller
+    pairs: Pairs
+    members: tuple[str, ...] | None
+    """The patients of the group, for that level."""
+
+
+def asked_in(request: Request, owner: str, recipe: Recipe) -> Asked:
+    """What of the request is kept."""
+    return Asked(
+        owner=owner,
+        bound=bound_to(recipe.caller),
+        url=_path(request),
+        recipe=msgspec.msgpack.encode(recipe),
+    )
+
+
+def order_again(asked: Asked, indexed: IndexSet) -> Order:
+    """The order of an export that an earlier run left.
+
+    Raises:
+        DecodeError: another release kept it.
+        FhirError: a search parameter that is not indexed any more.
+    """
+    return order_of(msgspec.msgpack.decode(asked.recipe, type=Recipe), indexed)
+
+
 def bound_to(caller: Caller) -> str:
     """Under what an export is ordered: whoever reaches less must not fetch what it wrote."""
     who, scopes = caller.identity, sorted(map(str, caller.scopes.granted))
@@ -79,33 +109,23 @@ def _path(request: Request) -> str:
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
-def order_of(
-    request: Request,
-    caller: Caller,
-    level: Level,
-    pairs: Pairs,
-    indexed: IndexSet,
-    members: tuple[str, ...] | None,
-) -> Order:
-    """The export asked for; `members` are the patients of the group, for that level.
+def order_of(recipe: Recipe, indexed: IndexSet) -> Order:
+    """The export asked for.
 
     Raises:
         FhirError: a parameter, or its value, that is not answered.
-        Refused: 400.
     """
-    _check(request, pairs)
+    caller, members, pairs = recipe.caller, recipe.members, recipe.pairs
     types = _types(value for name, value in pairs if name == "_type")
     patients = tuple(value.removeprefix(_PATIENT) for name, value in pairs if name == "patient")
-    if patients and level == "system":
+    if patients and recipe.level == "system":
         raise BadParameterValue("patients at the patient or group level only", "patient")
     if members is not None and patients:
         members = tuple(one for one in members if one in patients)
     return Order(
-        level=level,
+        level=recipe.level,
         asker=caller.asker,
         limits=caller.limits,
-        url=_path(request),
-        bound=bound_to(caller),
         patients=members if members is not None else (patients or None),
         types=types,
         since=_since([value for name, value in pairs if name == "_since"]),
@@ -114,7 +134,12 @@ def order_of(
     )
 
 
-def _check(request: Request, pairs: Pairs) -> None:
+def check(request: Request, pairs: Pairs) -> None:
+    """Refuse what is unknown, and formats that there are none of.
+
+    Raises:
+        FhirError: 400.
+    """
     if is_strict(request):
         unknown = next((name for name, _ in pairs if name not in _KNOWN), None)
         if unknown is not None:

@@ -13,6 +13,7 @@ from careledger.fhir import index as fhir
 from careledger.fhir.search.values import forget_values
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import AccountId, Digest, Instant, MemberId
+from careledger.vault.aside import Aside
 from careledger.vault.bodies import Bodies, Body, Move, Standing
 from careledger.vault.commitments import Commitments, CommittedBatch, Pending
 from careledger.vault.deposit import Arrival, Depositor, Stored
@@ -60,6 +61,8 @@ class Vault(Registry, Reading, Upkeep):
         patients = introduce(data, keys, store, custodian, replaying=replay is not None)
         Registry.__init__(self, lock, data, patients, Families(keys, patients))
         self.custodian, self._keys = custodian, keys
+        self.aside = Aside(lock, patients, custodian)
+        """Seals what lies beside the vault."""
         self._shredder = Shredder(data, keys, self._patients, custodian)
         self._shredder.shred(*(replay or ()))
         self._indexes = Indexes(data, custodian, index_bytes)

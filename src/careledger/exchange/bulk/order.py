@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
+import msgspec
+
 from careledger.exchange.asker import Asker
 from careledger.exchange.bulk.spool import Spool
 from careledger.exchange.limits import Limits
@@ -14,6 +16,19 @@ from careledger.ledger.record import Instant
 Level = Literal["system", "patient", "group"]
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """An export as its door knows it again, after a restart too."""
+
+    owner: str
+    """Whose it is: nobody else learns that it is there."""
+    bound: str
+    """Person, role and scopes under which it was ordered, and is fetched."""
+    url: str
+    """Path and query of the request, for the manifest."""
+    recipe: bytes
+    """From which the door makes the order again; it alone reads it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Order:
     """An export as it was asked for (Bulk Data Access 2.0, Kick-off Request)."""
@@ -21,10 +36,6 @@ class Order:
     level: Level
     asker: Asker
     limits: Limits = field(repr=False)
-    url: str
-    """Path and query of the request, for the manifest."""
-    bound: str
-    """Person, role and scopes under which it was ordered, and is fetched."""
     patients: tuple[str, ...] | None = None
     """Local ids of those it is confined to; None for everybody in reach."""
     types: frozenset[str] | None = None
@@ -43,14 +54,14 @@ class Phase(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """One file of a finished export; `kind` is the manifest's list that it is in."""
 
     kind: Literal["output", "deleted"]
     type: str
     name: str
     count: int
+    frames: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,17 +69,18 @@ class Job:
     """One export. One thread works on it; the doors look at it and may set `cancelled`."""
 
     id: str
-    owner: str
-    """Whose it is: nobody else learns that it is there."""
+    asked: Asked
     order: Order
     spool: Spool
+    key: bytes = field(repr=False)
+    """Seals its files, inside."""
     started: Instant
     ends: Instant
-    """The second from which on its files are gone."""
+    """The second from which on nothing of it is kept."""
+    tries: int = 1
+    """How often it was begun since the gateway last stopped as it should."""
     phase: Phase = Phase.RUNNING
     written: int = 0
     """Resources so far. A part of all there are would tell how many those are."""
     cancelled: bool = False
     outputs: tuple[Output, ...] = ()
-    decisions: dict[str, object] = field(default_factory=dict)
-    """What the decision about each patient was when their part was written."""

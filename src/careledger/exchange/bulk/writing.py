@@ -13,6 +13,7 @@ import msgspec
 
 from careledger.exchange.asker import Asker
 from careledger.exchange.bulk.order import Job, Order, Output
+from careledger.exchange.bulk.spool import Frame
 from careledger.exchange.limits import Limits
 from careledger.exchange.reach import Reach
 from careledger.fhir.dates import instant_text
@@ -21,6 +22,7 @@ from careledger.fhir.search.graph import Graph, Node, Test
 from careledger.fhir.search.subset import subset
 from careledger.fhir.stamp import stamped
 from careledger.ledger.errors import Unavailable
+from careledger.ledger.record import digest, encode
 from careledger.mechanisms.terms import Action
 from careledger.vault.deposit import DIRECTORY_TYPES, NOBODYS_TYPES
 from careledger.vault.opening import Opened
@@ -63,6 +65,8 @@ class Writer:
         """Take what `reach` gives for whoever ordered the job."""
         self._job, self._order, self._reach = job, job.order, reach
         self._counts: dict[tuple[str, str], int] = {}
+        self._decision = b""
+        """What was decided about the patient whose turn it is."""
 
     def write(self, everybody: Sequence[str]) -> None:
         """Write all of it, unless it is cancelled meanwhile; `everybody` by local id.
@@ -82,19 +86,19 @@ class Writer:
         with self._reach(order.asker, order.limits, "export") as reach:
             self._directory(reach)
         counts = self._job.spool.close()
-        self._job.outputs = tuple(_output(name, count) for name, count in sorted(counts.items()))
+        self._job.outputs = tuple(_output(name, *some) for name, some in sorted(counts.items()))
 
     def _patient(self, reach: Reach, local: str) -> None:
         decision = reach.decision(local)
         if decision is None:
             return
-        self._job.decisions[local] = decision
+        self._decision = _digest(decision)
         found = self._nodes(reach, frozenset((local,)))
         self._take(reach, local, [node for node in found if reach.is_of(node, local)])
         if self._order.since is not None:
             for gone in reach.deleted(local, self._order.since):
                 if self._wants(gone.type):
-                    self._job.spool.add(self._file("deleted", gone.type), local, _removal(gone))
+                    self._add("deleted", gone.type, local, _removal(gone))
 
     def _directory(self, reach: Reach) -> None:
         """What belongs to nobody: all of it system-wide, elsewhere the types that were named."""
@@ -151,8 +155,11 @@ class Writer:
         elements = self._order.elements.get(opened.type) or self._order.elements.get("*")
         if elements is not None:
             line = subset(line, elements=elements)
-        self._job.spool.add(self._file("output", opened.type), local, one_line(line))
+        self._add("output", opened.type, local, one_line(line))
         self._job.written += 1
+
+    def _add(self, kind: str, type_: str, local: str, line: bytes) -> None:
+        self._job.spool.add(self._file(kind, type_), local, self._decision if local else b"", line)
 
     def _file(self, kind: str, type_: str) -> str:
         count = self._counts[kind, type_] = self._counts.get((kind, type_), 0) + 1
@@ -164,9 +171,14 @@ def one_line(data: bytes) -> bytes:
     return data if b"\n" not in data and b"\r" not in data else msgspec.json.format(data, indent=-1)
 
 
-def _output(name: str, count: int) -> Output:
+def _output(name: str, count: int, frames: int) -> Output:
     kind, type_, _ = name.split("-")
-    return Output("deleted" if kind == "deleted" else "output", type_, name, count)
+    return Output("deleted" if kind == "deleted" else "output", type_, name, count, frames)
+
+
+def _digest(decision: tuple[object, ...]) -> bytes:
+    """Equal for decisions that are."""
+    return digest(encode(decision))
 
 
 def _removal(gone: Opened) -> bytes:
@@ -176,18 +188,18 @@ def _removal(gone: Opened) -> bytes:
     return msgspec.json.encode(bundle)
 
 
-def lines_of(job: Job, name: str, reach: Reaches) -> Iterator[bytes]:
+def lines_of(job: Job, output: Output, reach: Reaches) -> Iterator[bytes]:
     """The lines of one file, without those of patients about whom is decided otherwise by now."""
-    order = job.order
-    for frame in job.spool.frames(name):
-        if frame.local and not _stands(job, frame.local, order, reach):
+    for frame in job.spool.frames(output.name, output.frames):
+        if frame.local and not _stands(frame, job.order, reach):
             continue
         yield frame.lines
 
 
-def _stands(job: Job, local: str, order: Order, reach: Reaches) -> bool:
+def _stands(frame: Frame, order: Order, reach: Reaches) -> bool:
     with reach(order.asker, order.limits, "export") as now:
-        return now.decision(local) == job.decisions.get(local)
+        decision = now.decision(frame.local)
+    return decision is not None and _digest(decision) == frame.decision
 
 
 def locals_of(people: Iterable[tuple[str, object]]) -> tuple[str, ...]:
