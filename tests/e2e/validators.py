@@ -20,6 +20,11 @@ MEMBERS = ("hospital", "clinic", "payer", "pharmacy")
 PORTS = (1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23)
 PATIENCE_S = 120
 
+_HTTP = httpx2.Client(
+    timeout=10, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0)
+)
+"""One for all: each client reads all certificate authorities first, and health is asked often."""
+
 
 class Validators:
     """The network's homes, and the nodes that run."""
@@ -62,7 +67,7 @@ class Validators:
     def health(self, member: str) -> dict[str, Any]:
         """What the node says of itself; nothing if it does not answer."""
         try:
-            found: dict[str, Any] = httpx2.get(f"{self.url(member)}/v1/health", timeout=10).json()
+            found: dict[str, Any] = _HTTP.get(f"{self.url(member)}/v1/health").json()
         except httpx2.HTTPError:
             return {}
         return found

@@ -36,6 +36,9 @@ FAR = 40
 PATIENCE_S = 240.0
 """For what must happen on a machine that others use too; nothing is expected to take so long."""
 
+_HTTP = httpx2.Client(timeout=5, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0))
+"""One for all: each client reads all certificate authorities first, and health is asked often."""
+
 
 class Validator:
     """One member's node and engine, as processes."""
@@ -144,7 +147,7 @@ class Validator:
     def health(self) -> dict[str, object]:
         """What its health page says; empty if it does not answer."""
         try:
-            found: dict[str, object] = httpx2.get(f"{self.url}/v1/health", timeout=5).json()
+            found: dict[str, object] = _HTTP.get(f"{self.url}/v1/health").json()
         except (httpx2.HTTPError, ValueError):
             return {}
         return found

@@ -58,8 +58,10 @@ class KeyWatch:
         """
         if not self._silent or not self._home.data.exists() or not self._home.has_voted():
             return
-        asked = (asyncio.to_thread(self._newest_vote, url) for url in self._peers)
-        newest = await asyncio.gather(*asked)
+        with httpx2.Client(timeout=ANSWER_S, follow_redirects=False, trust_env=False) as client:
+            peers = [Peer(url, client) for url in self._peers]
+            asked = (asyncio.to_thread(self._newest_vote, peer) for peer in peers)
+            newest = await asyncio.gather(*asked)
         # Read after the answers: this home may have voted meanwhile.
         mine, shown = self._home.last_vote(), max(newest, default=0)
         if shown > mine:
@@ -83,24 +85,22 @@ class KeyWatch:
                 pair.process.give_up(error)
                 return
 
-    def _newest_vote(self, url: str) -> int:
+    def _newest_vote(self, peer: Peer) -> int:
         """The newest block above this home's last vote that the key voted for; 0 if none is shown.
 
         In a thread: it waits for answers.
         """
         until, mine = time.monotonic() + ANSWER_S, self._home.last_vote()
-        client = httpx2.Client(timeout=ANSWER_S, follow_redirects=False, trust_env=False)
         try:
-            with Peer(url, client) as peer:
-                block = _commit(peer, None)
-                newest = block.header.height
-                lowest = max(mine, newest - min(self._silent, MOST_BLOCKS))
-                for height in range(newest, lowest, -1):
-                    if time.monotonic() > until:
-                        break
-                    block = block if height == newest else _commit(peer, height)
-                    if block.header.height == height and self._voted(block):
-                        return height
+            block = _commit(peer, None)
+            newest = block.header.height
+            lowest = max(mine, newest - min(self._silent, MOST_BLOCKS))
+            for height in range(newest, lowest, -1):
+                if time.monotonic() > until:
+                    break
+                block = block if height == newest else _commit(peer, height)
+                if block.header.height == height and self._voted(block):
+                    return height
         except LedgerError:  # it is down, orders alone, or talks nonsense
             pass
         return 0
