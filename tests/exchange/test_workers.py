@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from careledger.exchange.crossing import start
 from careledger.exchange.ingest import Ingestion
 from careledger.exchange.workers import WORTH_A_PROCESS, checking_processes
 from careledger.fhir.errors import WrongType
@@ -54,6 +55,12 @@ def test_when_the_process_dies_threads_go_on(tmp_path: Path) -> None:
                 assert {one.status for one in outcomes} == {201}
 
     tell(tmp_path, story)
+
+
+def test_processes_may_start_before_they_are_needed() -> None:
+    with checking_processes(2) as pool:
+        start(pool, 2)
+        assert len(pool._processes) == 2
 
 
 PROGRAM = """

@@ -223,3 +223,26 @@ def reopened(directory: Path) -> AbstractContextManager[Vault]:
         except VaultInUse:
             time.sleep(0.05)
     return world.vault(directory)
+
+
+def test_many_rows_are_copied_in_as_one_by_one(rows: PostgresRows) -> None:
+    objects = [(number, bytes([number]), 2**40 + number, b"", b"\\x00\n\t") for number in range(50)]
+    meta = [(f"n{number}", b"") for number in range(20)]
+    rows.write(
+        [
+            Step("INSERT INTO objects VALUES (?, ?, ?, ?, ?)", objects),
+            Step("INSERT INTO meta VALUES (?, ?)", meta),
+            Step("INSERT INTO meta VALUES (?, ?)", [("alone", b"1")]),
+        ]
+    )
+    assert rows.read("SELECT * FROM objects ORDER BY seq") == objects
+    assert rows.read("SELECT count(*) FROM meta") == [(21,)]
+
+
+def test_of_rows_that_are_copied_in_all_are_stored_or_none(rows: PostgresRows) -> None:
+    some = [(number, b"a") for number in range(30)]
+    with pytest.raises(CorruptStore):
+        rows.write([Step(INSERT, some), Step(INSERT, [*some[:9], (99, b"b")])])
+    assert rows.read("SELECT * FROM commitments") == []
+    rows.write([Step(INSERT, some)])
+    assert rows.read("SELECT * FROM commitments ORDER BY seq") == some

@@ -2,7 +2,8 @@
 
 from careledger.exchange.checking import Checked, about, belonging
 from careledger.exchange.outcome import NobodysRecord
-from careledger.exchange.plan import NotThere, Planned
+from careledger.exchange.plan import NotThere
+from careledger.exchange.planned import Planned
 from careledger.exchange.writer import Finding
 from careledger.fhir.compartment import ROSTERS
 from careledger.fhir.index import Facts

@@ -1,5 +1,6 @@
 """Batching: what the vault holds becomes batches of commitments on the ledger, soon and only once.
 
+What comes first is committed at once; while more keeps coming, a batch is of what came meanwhile.
 Start-up takes the normal path: whatever is in no batch is batched. Before that it looks whether the
 last run's batch reached the ledger and only the vault does not know.
 """
@@ -7,6 +8,7 @@ last run's batch reached the ledger and only the vault does not know.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from careledger.apps.records.commands import CommitRecords, RecordsCommitted
@@ -23,6 +25,9 @@ from careledger.vault.commitments import CommittedBatch
 MAX_BATCH: Final = 8_192
 RETRY_S: Final = 1.0
 
+REST_S: Final = 0.2
+"""From a batch to the next one, unless somebody waits for it or it is full by then."""
+
 _SEARCHED: Final = 200_000
 """So many log entries back the last run's batch is looked for."""
 
@@ -37,6 +42,7 @@ class Batcher:
         self._organisation = organisation
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
+        self._hurried = asyncio.Event()
 
     def wake(self) -> None:
         """Say that the vault has something new."""
@@ -45,6 +51,8 @@ class Batcher:
 
     async def settled(self) -> None:
         """Wait until everything that is in the vault by now is in a batch on the ledger."""
+        if not self._idle.is_set():
+            self._hurried.set()
         await self._idle.wait()
 
     async def run(self) -> None:
@@ -57,10 +65,17 @@ class Batcher:
             await self._retrying(self._drain)
             if not self._arrived.is_set():
                 self._idle.set()
+                self._hurried.clear()
 
     async def _drain(self) -> None:
-        while await self.commit():
-            pass
+        while size := await self.commit():
+            if size < MAX_BATCH:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REST_S):
+                await self._hurried.wait()
 
     async def _retrying(self, step: Callable[[], Awaitable[object]]) -> None:
         while True:
@@ -81,11 +96,9 @@ class Batcher:
             Unavailable: nothing is known to have happened; do it again.
         """
         vault = self._organisation.vault
-        pending = vault.unbatched(MAX_BATCH)
-        if not pending:
+        commitments, tree = await asyncio.to_thread(self._pending)
+        if not commitments:
             return 0
-        commitments = [one.commitment for one in pending]
-        tree = Batch.of(commitments)
         command = CommitRecords(root=tree.root, size=tree.size)
         ordered = await self._organisation.submit("records", command)
         (committed,) = events_of(ordered.receipt, RecordsCommitted)
@@ -96,7 +109,11 @@ class Batcher:
             transaction=TransactionId(ordered.receipt.id),
         )
         await asyncio.to_thread(vault.batch_committed, batch, commitments)
-        return len(pending)
+        return tree.size
+
+    def _pending(self) -> tuple[list[Digest], Batch]:
+        commitments = [one.commitment for one in self._organisation.vault.unbatched(MAX_BATCH)]
+        return commitments, Batch.of(commitments)
 
     async def repair(self) -> bool:
         """Tell the vault of a batch that reached the ledger just before a crash, if one did."""

@@ -4,14 +4,14 @@ Pure and costly, and therefore fit for another process.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from re import compile as regex
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
-from careledger.exchange.plan import Plan, Planned
-from careledger.fhir.bundle import is_open
+from careledger.exchange.planned import Plan, Planned
+from careledger.fhir.bundle import Kind, is_open
 from careledger.fhir.errors import DanglingReference, FhirError, WrongType
 from careledger.fhir.index import Facts, extract
 from careledger.fhir.nobody import OWN_TYPES, nobodys
@@ -19,14 +19,14 @@ from careledger.fhir.patch.fhirpath_patch import fhirpath_patched
 from careledger.fhir.patch.json_patch import json_patched
 from careledger.fhir.references import id_in, resolved, with_id
 from careledger.fhir.resource import Resource, parse_resource
+from careledger.fhir.search.table import IndexSet
 
 _LOCAL: Final = regex(r"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 _ORDER: Final = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2}
 _MEDICATION: Final = "Medication/"
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(msgspec.Struct, frozen=True, array_like=True):
     """A resource ready to be stored."""
 
     data: bytes
@@ -40,30 +40,64 @@ class Checked:
     leads_to: tuple[str, ...] | None = ()
     """`Type/id` of what it refers to, if it may be about nobody; None if a person is named."""
 
+    def __repr__(self) -> str:
+        """Nothing of what it says: this is what logs and errors show."""
+        return f"Checked({self.facts.type!r}, of {len(self.data)} bytes)"
+
 
 Preparation = Checked | FhirError
 
 
-def prepare(plan: Plan) -> list[Preparation | None]:
-    """Check what is to be stored, in the bundle's order; None where nothing is.
+class Order(msgspec.Struct, frozen=True, array_like=True):
+    """What of a plan is to be checked, and all that this takes."""
+
+    type: Kind
+    entries: tuple[Planned, ...]
+    """What is to be stored, in the bundle's order."""
+    own: frozenset[str]
+    """`Type/id` of everything in the bundle."""
+    mapping: dict[str, str]
+    """What references become."""
+    indexed: IndexSet
+
+    def __repr__(self) -> str:
+        """Nothing of what is to be checked."""
+        return f"Order({self.type!r}, of {len(self.entries)} entries)"
+
+
+def order_of(plan: Plan) -> Order:
+    """What of a plan is to be checked."""
+    return Order(
+        plan.type,
+        tuple(one for one in plan.entries if one.stores),
+        frozenset(filter(None, (one.target for one in plan.entries if not one.exists))),
+        dict(plan.mapping),
+        plan.indexed,
+    )
+
+
+def check(order: Order) -> list[Preparation]:
+    """Check what is to be stored.
 
     Raises:
         FhirError: a resource of a transaction that cannot be stored.
     """
-    own = frozenset(filter(None, (one.target for one in plan.entries if not one.exists)))
-    prepared: list[Preparation | None] = []
-    for one in plan.entries:
-        if not one.stores:
-            prepared.append(None)
-            continue
+    prepared: list[Preparation] = []
+    for one in order.entries:
         try:
-            prepared.append(_check(one, plan, own))
+            prepared.append(_check(one, order))
         except FhirError as error:
             error.under(f"{one.entry.place}.resource")
-            if plan.type == "transaction":
+            if order.type == "transaction":
                 raise
             prepared.append(error)
     return _with_neighbours(_with_targets(_with_medications(prepared)))
+
+
+def placed(plan: Plan, checked: Iterable[Preparation]) -> list[Preparation | None]:
+    """What became of each entry in the bundle's order; None where nothing is to be stored."""
+    following = iter(checked)
+    return [next(following) if one.stores else None for one in plan.entries]
 
 
 def ordered(
@@ -80,15 +114,15 @@ def ordered(
 
 def about(facts: Facts, medication: Facts) -> Facts:
     """Facts of what refers to a medication: consents that name the drug or its label cover both."""
-    return msgspec.structs.replace(
+    return replace(
         facts,
         codes=tuple(dict.fromkeys((*facts.codes, *medication.codes))),
         labels=tuple(dict.fromkeys((*facts.labels, *medication.labels))),
     )
 
 
-def _check(one: Planned, plan: Plan, own: frozenset[str]) -> Checked:
-    mapping = plan.mapping
+def _check(one: Planned, order: Order) -> Checked:
+    mapping = order.mapping
     if any(reference not in mapping for reference in one.entry.references):
         raise DanglingReference("references that lead to exactly one resource")
     raw, refers = resolved(_written(one), mapping)
@@ -101,8 +135,8 @@ def _check(one: Planned, plan: Plan, own: frozenset[str]) -> Checked:
     if (resource.type, resource.id) != (one.entry.type, one.id):
         raise WrongType("the id that its request names", f"{resource.type}.id")  # R4 3.1.0.3
     local = map(_LOCAL.fullmatch, refers)
-    outside = {match[1] for match in local if match is not None} - own
-    facts = extract(resource, plan.indexed)
+    outside = {match[1] for match in local if match is not None} - order.own
+    facts = extract(resource, order.indexed)
     medication = _medication(resource)
     if medication is not None and medication.startswith("#"):
         facts, medication = about(facts, _contained(resource, medication[1:])), None
@@ -165,7 +199,7 @@ def _contained(resource: Resource, id_: str) -> Facts:
     return Facts(type="Medication", id=id_)
 
 
-def _with_medications(prepared: list[Preparation | None]) -> list[Preparation | None]:
+def _with_medications(prepared: list[Preparation]) -> list[Preparation]:
     """With what medications of the same bundle say of the drug."""
     known = {
         f"{one.facts.type}/{one.facts.id}": one.facts
@@ -182,7 +216,7 @@ def _with_medications(prepared: list[Preparation | None]) -> list[Preparation | 
     ]
 
 
-def _with_targets(prepared: list[Preparation | None]) -> list[Preparation | None]:
+def _with_targets(prepared: list[Preparation]) -> list[Preparation]:
     """With whose the targets in the same bundle are."""
     if not any(isinstance(one, Checked) and one.targets for one in prepared):
         return prepared
@@ -199,7 +233,7 @@ def _with_targets(prepared: list[Preparation | None]) -> list[Preparation | None
     ]
 
 
-def _with_neighbours(prepared: list[Preparation | None]) -> list[Preparation | None]:
+def _with_neighbours(prepared: list[Preparation]) -> list[Preparation]:
     """With what is known of references within the bundle.
 
     What leads to a patient's is nobody's no more; where others lead needs no further look.
@@ -229,4 +263,4 @@ def _with_neighbours(prepared: list[Preparation | None]) -> list[Preparation | N
 def belonging(facts: Facts, patients: Iterable[tuple[str, ...]]) -> Facts:
     """Facts of what names no patient, with the patients of what it is about."""
     found = tuple(dict.fromkeys(local for each in patients for local in each))
-    return msgspec.structs.replace(facts, patients=found)
+    return replace(facts, patients=found)

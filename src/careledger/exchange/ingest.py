@@ -14,9 +14,10 @@ from typing import Final, Protocol
 
 from careledger.exchange.arriving import arrival_of
 from careledger.exchange.batching import Batcher
-from careledger.exchange.checking import Checked, ordered, prepare
+from careledger.exchange.checking import Checked, ordered
+from careledger.exchange.crossing import check_elsewhere, parse_elsewhere
 from careledger.exchange.directory import Directory
-from careledger.exchange.enrolling import enrol
+from careledger.exchange.enrolling import Enroller
 from careledger.exchange.organisation import Organisation
 from careledger.exchange.outcome import (
     IdTaken,
@@ -25,8 +26,9 @@ from careledger.exchange.outcome import (
     only_patient,
     outcome_of,
 )
-from careledger.exchange.plan import Conflict, Plan, Planned, plan
-from careledger.exchange.workers import WORTH_A_PROCESS, Elsewhere
+from careledger.exchange.plan import Conflict, changes_directory, plan
+from careledger.exchange.planned import Plan, Planned
+from careledger.exchange.workers import Elsewhere
 from careledger.exchange.writer import (
     KEEPER,
     Finding,
@@ -34,7 +36,7 @@ from careledger.exchange.writer import (
     finding,
     looks_further,
 )
-from careledger.fhir.bundle import Bundle, Entry, parse_bundle
+from careledger.fhir.bundle import Bundle, Entry
 from careledger.fhir.errors import DanglingReference, FhirError
 from careledger.ledger.record import Instant
 from careledger.vault.bounded import Bounded
@@ -75,7 +77,7 @@ class Ingestion:
         self._is_far = deposit is not None
         self._directory = Directory(organisation.vault)
         self._known = Bounded[str, bool](_KNOWN)
-        self._turn, self._enrolling = asyncio.Lock(), asyncio.Lock()
+        self._turn, self._enroller = asyncio.Lock(), Enroller(organisation)
         self._room = asyncio.Semaphore(AHEAD)
         self._last = asyncio.Event()
         self._last.set()
@@ -95,8 +97,7 @@ class Ingestion:
         Raises:
             FhirError: see `parse_bundle`.
         """
-        small = len(data) < WORTH_A_PROCESS * 1_000
-        return await self._elsewhere(parse_bundle, data, here=small)
+        return await parse_elsewhere(self._elsewhere, data)
 
     async def take(self, bundle: Bundle, writer: Writer = KEEPER) -> list[Outcome]:
         """Like `bundle`, for one that has been taken apart, as `writer` may."""
@@ -157,7 +158,7 @@ class Ingestion:
                 else:
                     planned = self._plan(bundle, writer)
                 self._last = done
-                if alone or planned.changes_directory:
+                if alone or changes_directory(planned):
                     return await self._finish(bundle, planned, writer, before, done)
             return await self._finish(bundle, planned, writer, before, done)
 
@@ -188,27 +189,14 @@ class Ingestion:
 
     async def _store(self, planned: Plan, writer: Writer, before: asyncio.Event) -> list[Outcome]:
         """Check, enrol who is new, and, once what came before is stored, store."""
-        small = len(planned.entries) < WORTH_A_PROCESS
-        checked = await self._elsewhere(prepare, planned, here=small)
+        checked = await check_elsewhere(self._elsewhere, planned)
         doing = ordered(planned, checked)
         if planned.type == "transaction":
             await self._check_references(doing, writer, before)
         await self._enrol(doing)
         await before.wait()
-        done: dict[int, Stored | FhirError] = {}
-        arrivals: list[tuple[int, Arrival]] = []
-        vault, only = self._organisation.vault, only_patient(doing)
-        with self._finding(writer) as found:
-            for one, resource in doing:
-                try:
-                    arrival = arrival_of(vault, one, resource, only, found)
-                    arrivals.append((one.entry.position, arrival))
-                except FhirError as error:
-                    if planned.type == "transaction":
-                        raise error.under(one.entry.place) from None
-                    done[one.entry.position] = error
         at = self._organisation.clock()
-        done |= await self._put(arrivals, at, whole=planned.type == "transaction")
+        done = await asyncio.to_thread(self._put, planned, doing, writer, at)
         for one, resource in doing:
             if not isinstance(done.get(one.entry.position), Stored):
                 continue
@@ -223,30 +211,57 @@ class Ingestion:
             for position, (one, ready) in enumerate(zip(planned.entries, checked, strict=True))
         ]
 
-    async def _put(
-        self, arrivals: Sequence[tuple[int, Arrival]], at: Instant, *, whole: bool
+    async def _enrol(self, doing: Sequence[tuple[Planned, Checked | None]]) -> None:
+        """Give each patient who is new here an account."""
+        await self._enroller.enrol(
+            resource.facts.id
+            for _, resource in doing
+            if resource is not None and resource.facts.type == "Patient" and resource.facts.id
+        )
+
+    def _put(
+        self,
+        planned: Plan,
+        doing: Sequence[tuple[Planned, Checked | None]],
+        writer: Writer,
+        at: Instant,
     ) -> dict[int, Stored | FhirError]:
-        """Store all; where a batch fails as a whole, each on its own."""
+        """Find whose each is, and store all; where a batch fails as a whole, each on its own."""
+        whole = planned.type == "transaction"
+        done: dict[int, Stored | FhirError] = {}
+        arrivals: list[tuple[int, Arrival]] = []
+        vault, only = self._organisation.vault, only_patient(doing)
+        with self._finding(writer) as found:
+            for one, resource in doing:
+                try:
+                    arrival = arrival_of(vault, one, resource, only, found)
+                    arrivals.append((one.entry.position, arrival))
+                except FhirError as error:
+                    if whole:
+                        raise error.under(one.entry.place) from None
+                    done[one.entry.position] = error
+        if not arrivals:
+            return done
         try:
-            stored = await self._write([arrival for _, arrival in arrivals], at)
+            stored = self._write([arrival for _, arrival in arrivals], at)
         except IdTaken:
             raise
         except FhirError:
             if whole:
                 raise
-        else:
-            return {place: one for (place, _), one in zip(arrivals, stored, strict=True)}
-        done: dict[int, Stored | FhirError] = {}
-        for position, arrival in arrivals:
-            try:
-                (done[position],) = await self._write([arrival], at)
-            except FhirError as error:
-                done[position] = error
-        return done
+            return done | {place: self._tried(arrival, at) for place, arrival in arrivals}
+        return done | {place: one for (place, _), one in zip(arrivals, stored, strict=True)}
 
-    async def _write(self, arrivals: Sequence[Arrival], at: Instant) -> list[Stored]:
+    def _tried(self, arrival: Arrival, at: Instant) -> Stored | FhirError:
         try:
-            return await asyncio.to_thread(self._deposit.put, arrivals, at)
+            (stored,) = self._write([arrival], at)
+        except FhirError as error:
+            return error
+        return stored
+
+    def _write(self, arrivals: Sequence[Arrival], at: Instant) -> list[Stored]:
+        try:
+            return self._deposit.put(arrivals, at)
         except VersionConflict as error:
             if error.expected == 0:
                 raise IdTaken from error
@@ -255,19 +270,6 @@ class Ingestion:
             raise Conflict("a resource of the same patient") from error
         except (NoOwner, NotRegistered) as error:
             raise NobodysRecord("a patient of this organisation") from error
-
-    async def _enrol(self, doing: Sequence[tuple[Planned, Checked | None]]) -> None:
-        """Give each patient who is new here an account."""
-        vault = self._organisation.vault
-        new = [
-            resource.facts.id
-            for _, resource in doing
-            if resource is not None and resource.facts.type == "Patient" and resource.facts.id
-        ]
-        async with self._enrolling:
-            unknown = [local for local in dict.fromkeys(new) if vault.patient(local) is None]
-            if unknown:
-                await enrol(self._organisation, unknown)
 
     async def _check_references(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from careledger.exchange.checking import Checked
-from careledger.exchange.plan import Planned
+from careledger.exchange.planned import Planned
 from careledger.fhir.errors import FhirError, InvalidBundle
 from careledger.vault.deposit import Stored
 

@@ -4,11 +4,10 @@ The plan looks things up and changes nothing; what is costly follows in `exchang
 """
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from re import compile as regex
 from typing import Final
 
+from careledger.exchange.planned import Plan, Planned
 from careledger.exchange.writer import Finding
 from careledger.fhir.bundle import READS, Bundle, Entry, Kind, is_conditional
 from careledger.fhir.errors import (
@@ -19,7 +18,6 @@ from careledger.fhir.errors import (
     UnsupportedRequest,
 )
 from careledger.fhir.references import id_in
-from careledger.fhir.search.table import ALL, IndexSet
 from careledger.vault.deposit import DIRECTORY_TYPES
 
 _URN: Final = "urn:uuid:"
@@ -41,56 +39,6 @@ class NotThere(InvalidBundle):
     status = 404
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One entry with its fate: created, updated, deleted, there already, or refused."""
-
-    entry: Entry
-    id: str | None = None
-    if_version: int | None = None
-    exists: bool = False
-    """It is there already, and a conditional create leaves it as it is."""
-    nothing: bool = False
-    """A conditional deletion of what is not there; a read."""
-    base: bytes | None = field(default=None, repr=False)
-    """What a patch changes."""
-    error: FhirError | None = None
-
-    @property
-    def target(self) -> str | None:
-        """Where references to the entry lead."""
-        return None if self.id is None else f"{self.entry.type}/{self.id}"
-
-    @property
-    def stores(self) -> bool:
-        """Whether a resource is to be stored."""
-        return self.error is None and not self.exists and self.entry.resource is not None
-
-    @property
-    def deletes(self) -> bool:
-        """Whether a resource is to be deleted."""
-        return self.error is None and self.entry.method == "DELETE" and not self.nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Every entry, in the bundle's own order, and what its references become."""
-
-    type: Kind
-    entries: tuple[Planned, ...]
-    mapping: Mapping[str, str]
-    indexed: IndexSet = ALL
-    """The search parameters whose values are kept of each resource."""
-
-    @property
-    def changes_directory(self) -> bool:
-        """Whether what is planned after it may depend on it."""
-        return any(
-            one.entry.type in DIRECTORY_TYPES and (one.stores or one.deletes)
-            for one in self.entries
-        )
-
-
 def plan(bundle: Bundle, finding: Finding, *, fresh: bool = False) -> Plan:
     """Plan a bundle; with `fresh`, ids are drawn anew where the bundle proposes some.
 
@@ -109,6 +57,13 @@ def plan(bundle: Bundle, finding: Finding, *, fresh: bool = False) -> Plan:
                 if found is not None:
                     mapping[reference] = found
     return Plan(bundle.type, planned, mapping, finding.indexed)
+
+
+def changes_directory(planned: Plan) -> bool:
+    """Whether what is planned after it may depend on it."""
+    return any(
+        one.entry.type in DIRECTORY_TYPES and (one.stores or one.deletes) for one in planned.entries
+    )
 
 
 def _check_targets(planned: tuple[Planned, ...]) -> None:

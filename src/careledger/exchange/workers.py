@@ -27,6 +27,11 @@ class Elsewhere:
         """Use `executor` for as long as it works."""
         self._executor = executor
 
+    @property
+    def is_far(self) -> bool:
+        """Whether there is an executor to go to."""
+        return self._executor is not None
+
     async def __call__(self, work: Callable[[A], T], argument: A, *, here: bool) -> T:
         """Do `work`; `here`: in a thread, whatever executor there is."""
         loop = asyncio.get_running_loop()

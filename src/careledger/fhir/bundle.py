@@ -39,7 +39,7 @@ _READ_URL: Final = regex(r"/?(?:([A-Z][A-Za-z]+)(?=[/?]|\Z))?(?!.*//)[\x21-\x7e]
 _FULL_URL_END: Final = regex(r"https?://.*?/([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})")
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, array_like=True):
     """One request of a bundle (a Struct, because there are hundreds in each).
 
     position: place in the bundle as received, from 0.

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from careledger.apps.governance.queries import member
 from careledger.consensus.remote import RemoteNode
+from careledger.exchange.crossing import start
 from careledger.exchange.exchange import Exchange
 from careledger.exchange.federated import Deadlines
 from careledger.exchange.organisation import Organisation
@@ -62,10 +63,12 @@ async def open_gateway(
     clock: Callable[[], Instant] = wall_clock,
     *,
     follow: bool = True,
+    early: bool = False,
 ) -> AsyncIterator[RunningGateway]:
     """Open the gateway in `home`; finish what an earlier run left, and close it afterwards.
 
-    `follow`: also follow the organisation's own FHIR server, if bodies stay there.
+    `follow`: also follow the organisation's own FHIR server, if bodies stay there. `early`: start
+    the processes that check bundles now, not when they are first needed.
 
     Raises:
         BadConfiguration: the ledger is of another chain, or has no such member.
@@ -104,6 +107,8 @@ async def open_gateway(
         executor = checking_processes(config.workers) if config.workers else None
         if executor is not None:
             owned.callback(executor.shutdown, wait=False, cancel_futures=True)
+            if early:
+                start(executor, config.workers)
         upstream = upstream_of(home, config)
         exchange = Exchange(
             organisation,
@@ -165,7 +170,7 @@ async def run_gateway(home: Path, ready: Callable[[RunningGateway], None]) -> No
     """
     config = load_gateway(home)
     set_up(config.log)
-    async with open_gateway(home, config) as gateway:
+    async with open_gateway(home, config, early=True) as gateway:
         opened = lambda: ready(gateway)  # noqa: E731
         await serve(gateway.app, config.host, config.port, opened, gateway.tls)
 

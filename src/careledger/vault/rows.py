@@ -9,7 +9,9 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from re import compile as regex
 from typing import Any, Final, Protocol
 
 from careledger.ledger.errors import CorruptStore, Unavailable
@@ -24,6 +26,12 @@ _PRAGMAS: Final = (
     "cache_size = -32768",
 )
 
+INSERT: Final = regex(r"INSERT INTO (\w+) VALUES (\(\?(?:, \?)*\))")
+"""Rows that are only inserted, each with all its columns."""
+
+_MOST_VALUES: Final = 999
+"""What SQLite before 3.32 binds to one statement."""
+
 Value = bytes | str | int | None
 Found = list[tuple[Any, ...]]  # Any: each statement has its own columns
 
@@ -34,6 +42,26 @@ class Step:
 
     statement: str
     rows: Sequence[Sequence[Value]]
+
+
+def runs(step: Step) -> list[Step]:
+    """The step as few statements: of rows that are only inserted, many go into each.
+
+    Their numbers are powers of two, so that there are few statements to prepare. SQLite lets go of
+    Python's lock at each statement, and waits for it: that costs more than storing a row.
+    """
+    match = INSERT.fullmatch(step.statement)
+    if match is None or len(step.rows) <= 1:
+        return [step]
+    (table, marks), found, done = match.groups(), list[Step](), 0
+    most = _MOST_VALUES // marks.count("?")
+    while done < len(step.rows):
+        size = 1 << min(len(step.rows) - done, most).bit_length() - 1
+        values = tuple(chain.from_iterable(step.rows[done : done + size]))
+        statement = f"INSERT INTO {table} VALUES " + ", ".join([marks] * size)  # noqa: S608 - both matched above
+        found.append(Step(statement, [values]))
+        done += size
+    return found
 
 
 class Rows(Protocol):
@@ -97,7 +125,7 @@ class SqliteRows:
         with _translated():
             connection.execute("BEGIN IMMEDIATE")
             try:
-                for step in steps:
+                for step in chain.from_iterable(map(runs, steps)):
                     connection.executemany(step.statement, step.rows)
                 connection.execute("COMMIT")
             finally:
