@@ -1,4 +1,5 @@
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import cbor2
 import msgspec
@@ -159,3 +160,41 @@ plain = st.recursive(
 def test_the_encoding_is_the_canonical_one(value: object) -> None:
     as_plain = msgspec.to_builtins(value, builtin_types=(bytes,))
     assert encode(value) == cbor2.dumps(as_plain, canonical=True)
+
+
+class Other(Record, tag="other"):
+    name: str
+
+
+class Third(Record, tag="third"):
+    name: int = 0
+
+
+plain = st.dictionaries(
+    st.sampled_from(("type", "name", "maybe", "extra")),
+    st.sampled_from(("sample", "other", "third", "fourth", "x", 3, b"x", None, True, ["other"])),
+) | st.sampled_from(("other", 3, None, ["sample"]))
+
+
+@given(plain)
+def test_of_a_union_the_named_record_is_read_as_the_union_would_be(value: object) -> None:
+    union: Any = Sample | Other | Third
+    data = cbor2.dumps(value)
+
+    def read(how: Callable[[], object]) -> object:
+        try:
+            return how()
+        except msgspec.ValidationError:
+            return msgspec.ValidationError
+
+    found = read(lambda: decode_trusted(data, union))
+    assert found == read(lambda: msgspec.convert(value, union, builtin_types=(bytes,)))
+    if isinstance(found, Record):
+        assert decode(encode(found), union) == found
+
+
+@pytest.mark.parametrize(
+    ("union", "value"), [(Sample | None, Sample(name="x")), (Sample | None, None), (int | str, "x")]
+)
+def test_a_union_of_anything_else_is_read_all_the_same(union: Any, value: object) -> None:
+    assert decode(encode(value), union) == value
