@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+IDLE_S = 2.0
+"""After which a connection is not used again: servers hang up on those that wait for long."""
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -129,23 +132,24 @@ async def paced(
     Nobody waits for an answer before the next one asks. What a request took counts from when it
     was due.
     """
-    free: list[list[_Connection]] = [[] for _ in urls]
+    free: list[list[tuple[_Connection, float]]] = [[] for _ in urls]
     times, received = list[float](), 0
     begun = time.perf_counter()
 
     async def one(number: int, due: float) -> None:
         nonlocal received
-        idle = free[number % len(urls)]
-        if idle:
-            connection = idle.pop()
-        else:
-            connection = _Connection(urls[number % len(urls)], headers)
+        place = number % len(urls)
+        connection, since = free[place].pop() if free[place] else (None, 0.0)
+        if connection is None or time.perf_counter() - since > IDLE_S:
+            if connection is not None:
+                connection.close()
+            connection = _Connection(urls[place], headers)
             await connection.open()
         status, body = await connection.ask(asks[number])
         times.append(time.perf_counter() - due)
         assert status in good, (asks[number].path[:80], status, body[:300])
         received += len(body)
-        idle.append(connection)
+        free[place].append((connection, time.perf_counter()))
 
     tasks = []
     for number in range(len(asks)):
@@ -153,6 +157,7 @@ async def paced(
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         tasks.append(asyncio.create_task(one(number, due)))
     await asyncio.gather(*tasks)
-    for connection in (one for idle in free for one in idle):
-        connection.close()
+    for idle in free:
+        for connection, _ in idle:
+            connection.close()
     return Load(times, time.perf_counter() - begun, received)
