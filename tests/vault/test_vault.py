@@ -21,7 +21,7 @@ from careledger.vault.errors import (
     WrongFacts,
     WrongOwner,
 )
-from careledger.vault.indexes import JUDGED_BYTES
+from careledger.vault.indexes import ENTRY_BYTES, JUDGED_BYTES
 from careledger.vault.objects import PatientRef
 from careledger.vault.rows import Step
 from careledger.vault.vault import Vault
@@ -151,7 +151,7 @@ def test_what_a_permit_looked_at_is_found_anew_when_it_changes(
     before = open_index.weight
     for _ in range(3):
         assert [one.id for one in vault.search(permit, anything, NOW)] == ["a1c"]
-    assert open_index.weight == before + JUDGED_BYTES
+    assert open_index.weight == before + ENTRY_BYTES + JUDGED_BYTES
     assert vault._indexes._cache._total == open_index.weight
     vault.put([arrival(ana, observation("a1c", "7917-8"))], NOW)
     assert vault.search(permit, anything, NOW) == []

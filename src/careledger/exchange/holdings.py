@@ -7,6 +7,7 @@ which everybody may see, and the organisation's own resources.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from heapq import merge
 from typing import Final, cast
 
@@ -132,12 +133,14 @@ class Holdings:
     def unseal(self, type_: str, id_: str, version: int | None = None) -> Opened | None:
         """A version, or the newest; None if it, or the newest, may not be seen."""
         holding = self.holding_of(type_, id_)
-        if holding is None or self._entry(holding, type_, id_) is None:
+        if holding is None:
             return None
-        if holding is OPEN_DIRECTORY:
-            opened = self._vault.open_directory(type_, id_, version)
-        else:
-            opened = self._vault.open(holding.permits[0], type_, id_, version, at=self._at)
+        if holding is not OPEN_DIRECTORY:
+            first, sees = holding.permits[0], partial(self._may_see, holding)
+            return self._vault.open(first, type_, id_, version, at=self._at, sees=sees)
+        if self._entry(holding, type_, id_) is None:
+            return None
+        opened = self._vault.open_directory(type_, id_, version)
         return opened if opened is not None and self._may_see(holding, opened.facts) else None
 
     def history(
@@ -151,8 +154,7 @@ class Holdings:
     ) -> Iterator[Opened]:
         """Every version that may be seen, deletions too, the newest first."""
         if type_ is not None and id_ is not None:
-            one = self.holding_of(type_, id_)
-            holdings = [] if one is None else [one]
+            holdings = [one for one in (self.holding_of(type_, id_),) if one is not None]
         else:
             holdings = list(self._open(type_, patients))
         at_once = _PAGE if len(holdings) == 1 else 1
@@ -208,7 +210,6 @@ class Holdings:
     def _nodes(self, holding: Holding, type_: str | None, test: Test) -> list[Node]:
         # An entry has all that a test looks at: a node for each of them would cost more than that.
         asked = cast("Predicate", test)
-
         if holding is OPEN_DIRECTORY:
             found = self._vault.search_directory(asked, type_)
         else:

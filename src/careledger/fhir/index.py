@@ -35,7 +35,7 @@ Token = tuple[str, str]
 """System and code; the system is "" where none is given."""
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The indexable content of one resource. It is clinical data and is sealed like the resource.
 
     start, end: first and last UTC second of the clinically relevant date; both None where there is

@@ -15,7 +15,7 @@ ResourceKey = tuple[str, str]
 """Type and id."""
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The newest version of one resource; the facts of a deletion are those before it."""
 
     type: str

@@ -2,13 +2,14 @@
 
 Each batch of one patient's resources adds a segment; segments of like size are joined now and then,
 so that n batches leave about log n segments and each entry is rewritten about log n times. An index
-is opened for as long as a permit is live and then dropped from memory.
+is opened for as long as a permit is live and then dropped from memory. Of an open one, entries of a
+type are decoded when somebody first looks at that type, one alone when it is asked for by its id.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -26,34 +27,42 @@ from careledger.vault.rows import Rows, Step
 FAN_OUT: Final = 8
 """So many segments of one level are joined into one of the next."""
 
-ENTRY_BYTES: Final = 1_400
-"""What an opened entry takes in memory beyond the bytes it was decoded from, about."""
+PACKED_BYTES: Final = 350
+"""What an entry takes in memory beyond its own bytes before anybody looks at it, about."""
 
+ENTRY_BYTES: Final = 1_400
+"""What it takes more once it is decoded, about."""
 
 JUDGED_BYTES: Final = 800
 """What it takes more once a permit with terms has looked at it, about."""
 
 
-class _Unread(msgspec.Struct, frozen=True, array_like=True):
-    """The front of an `Entry`: what is needed to join segments without a look at the facts."""
+class _Front(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The front of an `Entry`: what is needed to find or join entries without their facts."""
 
     type: str
     id: str
+    version: int
 
 
-_NONE: Final[dict[str, Entry]] = {}
+_NONE: Final[dict[str, Entry | msgspec.Raw]] = {}
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _ENTRIES: Final = msgspec.msgpack.Decoder(list[Entry])
 _PACKED: Final = msgspec.msgpack.Decoder(list[msgspec.Raw])
-_UNREAD: Final = msgspec.msgpack.Decoder(_Unread)
+_FRONTS: Final = msgspec.msgpack.Decoder(list[_Front])
+_ARRAY_32: Final = b"\xdd"
+"""Begins a MessagePack array; its length follows in four bytes."""
 
 
 @dataclass(slots=True)
 class OpenIndex:
     """One patient's index in memory."""
 
-    types: dict[str, dict[str, Entry]]
-    """Entries by type and id: a search looks at one type, and most of a record is of others."""
+    types: dict[str, dict[str, Entry | msgspec.Raw]]
+    """Entries by type and id: a search looks at one type, and most of a record is of others. What
+    nobody has looked at yet is as it was encoded."""
+    packed: set[str]
+    """The types of which there is such."""
     weight: int
     """About how many bytes of memory it takes."""
     until: Instant
@@ -67,23 +76,58 @@ class OpenIndex:
     def get(self, type_: str, id_: str) -> Entry | None:
         """The newest version of one resource, a deletion too."""
         some = self.types.get(type_)
-        return None if some is None else some.get(id_)
+        if some is None:
+            return None
+        found = some.get(id_)
+        if not isinstance(found, msgspec.Raw):
+            return found
+        (entry,) = self._entries((found,))
+        some[id_] = entry
+        return entry
 
     def of_type(self, type_: str | None) -> Iterable[Entry]:
         """Those of a type, or all of them: type by type, in the order of their coming."""
         if type_ is not None:
-            return self.types.get(type_, _NONE).values()
-        return chain.from_iterable(some.values() for some in self.types.values())
+            return self._all(type_)
+        return chain.from_iterable(map(self._all, tuple(self.types)))
+
+    def _all(self, type_: str) -> Iterable[Entry]:
+        some = self.types.get(type_, _NONE)
+        if type_ in self.packed:
+            packed = [one for one in some.values() if isinstance(one, msgspec.Raw)]
+            for entry in self._entries(packed):
+                some[entry.id] = entry
+            self.packed.discard(type_)
+        return cast("Iterable[Entry]", some.values())
+
+    def take(self, segment: bytes) -> dict[ResourceKey, int]:
+        """Take in a segment, which is newer than those before; the versions that it knows."""
+        versions = dict[ResourceKey, int]()
+        for front, raw in zip(_FRONTS.decode(segment), _PACKED.decode(segment), strict=True):
+            self.types.setdefault(front.type, {})[front.id] = raw
+            versions[front.type, front.id] = front.version
+        self.packed.update(self.types)
+        self.weight += len(segment) + PACKED_BYTES * len(versions)
+        return versions
 
     def add(self, entries: Iterable[Entry], size: int) -> None:
         """Take in newer entries, which are `size` bytes when encoded."""
         fresh = 0
         for entry in entries:
-            some = self.types.setdefault(entry.type, {})
-            fresh += entry.id not in some
-            some[entry.id] = entry
+            known = self.get(entry.type, entry.id)
+            fresh += known is None
+            if known is not None:
+                self.judged.pop(known.seq, None)
+            self.types.setdefault(entry.type, {})[entry.id] = entry
             self.judged.pop(entry.seq, None)
-        self.weight += size + ENTRY_BYTES * fresh
+        self.weight += size + (PACKED_BYTES + ENTRY_BYTES) * fresh
+
+    def _entries(self, packed: Sequence[msgspec.Raw]) -> list[Entry]:
+        self.weight += ENTRY_BYTES * len(packed)
+        try:
+            return _ENTRIES.decode(b"".join((_ARRAY_32, len(packed).to_bytes(4), *packed)))
+        except msgspec.MsgspecError as error:
+            raise CorruptStore("an entry of an index") from error
 
     def is_covered(self, entry: Entry, permit: Permit | None) -> bool:
         """Whether the permit opens what one of the entries describes; in the directory None does.
@@ -113,6 +157,7 @@ class Indexes:
         """Keep at most about `limit` bytes of them in memory."""
         self._rows, self._custodian = rows, custodian
         self._cache = Bounded[PatientRef, OpenIndex](limit)
+        self._used: tuple[PatientRef, OpenIndex] | None = None
         self._expired: Instant = -1
 
     def open(self, patient: Patient, *, until: Instant) -> OpenIndex:
@@ -121,12 +166,13 @@ class Indexes:
         Raises:
             Tampered: a segment was altered, or a segment or a version of a resource is missing.
         """
+        self._settle()
         known = self._cache.get(patient.ref)
         if known is None:
             known = self._load(patient, until)
-        if known.weight != known.counted:
-            known.counted = known.weight
             self._cache.put(patient.ref, known, known.weight)
+            known.counted = known.weight
+        self._used = patient.ref, known
         known.until = max(known.until, until)
         return known
 
@@ -162,38 +208,51 @@ class Indexes:
 
     def appended(self, ref: PatientRef, entries: Sequence[Entry]) -> None:
         """Bring an open index up to date with what is now durable."""
+        self._settle()
         known = self._cache.get(ref)
         if known is not None:
             known.add(entries, len(_ENCODER.encode(entries)))
-            known.counted = known.weight
-            self._cache.put(ref, known, known.weight)
+            self._used = ref, known
+        self._settle()
 
     def drop(self, ref: PatientRef) -> None:
         """Forget one open index."""
+        self._settle()
         self._cache.drop(ref)
 
     def expire(self, at: Instant) -> None:
         """Forget every index that no live permit holds open; looks once in a second."""
         if at == self._expired:
             return
+        self._settle()
         self._expired = at
         self._cache.drop_where(lambda opened: opened.until <= at)
 
     def forget(self) -> None:
         """Forget every open index."""
+        self._used = None
         self._cache.clear()
 
     def __len__(self) -> int:
         return len(self._cache)
 
+    def _settle(self) -> None:
+        """Let the bound know what the index that was used last weighs by now, and let go of it."""
+        if self._used is None:
+            return
+        (ref, index), self._used = self._used, None
+        if index.weight != index.counted and self._cache.get(ref) is index:
+            index.counted = index.weight
+            self._cache.put(ref, index, index.weight)
+
     def _load(self, patient: Patient, until: Instant) -> OpenIndex:
-        index = OpenIndex({}, ENTRY_BYTES, until)
+        index, newest = OpenIndex({}, set(), ENTRY_BYTES, until), dict[ResourceKey, int]()
         try:
             for plain in self._segments(patient):
-                index.add(_ENTRIES.decode(plain), len(plain))
+                newest.update(index.take(plain))
         except msgspec.MsgspecError as error:
             raise CorruptStore("a segment of an index") from error
-        versions = sum(entry.version for entry in index.of_type(None))
+        versions = sum(newest.values())
         ((stored,),) = self._rows.read(
             "SELECT count(*) FROM objects WHERE patient = ?", [patient.ref]
         )
@@ -217,8 +276,7 @@ class Indexes:
         plains = [self._unseal(patient, seq, sealed) for seq, sealed in found]
         kept: dict[ResourceKey, msgspec.Raw] = {}
         for plain in (*plains, newest):
-            for packed in _PACKED.decode(plain):
-                front = _UNREAD.decode(packed)
+            for front, packed in zip(_FRONTS.decode(plain), _PACKED.decode(plain), strict=True):
                 kept[front.type, front.id] = packed
         return _ENCODER.encode(list(kept.values()))
 

@@ -39,7 +39,7 @@ DATA_KEY = "careledger vault data key v1"
 INDEX_KEY = "careledger vault index key v1"
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a sealed object belongs; it opens nowhere else."""
 
     custodian: MemberId
@@ -53,7 +53,7 @@ class Place(msgspec.Struct, frozen=True):
         return encode((OBJECT, self.custodian, self.patient, self.name, self.version))
 
 
-class Content(msgspec.Struct, frozen=True):
+class Content(msgspec.Struct, frozen=True, gc=False):
     """What is sealed. Empty data that is not elsewhere is a deletion: no resource is empty."""
 
     salt: bytes

@@ -5,7 +5,7 @@ was taken away is noticed; and every sealed object names its patient, resource a
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -37,11 +37,14 @@ FOREVER: Final = 2**53
 Version = tuple[str, str, int]
 """Type, id and number of one version."""
 
+Sees = Callable[[fhir.Facts], bool]
+"""What a resource must pass besides the permit."""
+
 _AT_ONCE: Final = 100
 """So many versions are read in one statement."""
 
 
-class Opened(msgspec.Struct, frozen=True):
+class Opened(msgspec.Struct, frozen=True, gc=False):
     """A version of a resource in the clear. `account` is the one it was committed under."""
 
     type: str
@@ -92,14 +95,29 @@ class Opener:
         self._commitments, self._custodian = commitments, custodian
 
     def open(
-        self, permit: Permit, type_: str, id_: str, version: int | None, at: Instant
+        self,
+        permit: Permit | None,
+        type_: str,
+        id_: str,
+        version: int | None,
+        at: Instant,
+        sees: Sees | None = None,
     ) -> Opened | None:
-        """See `Vault.open`."""
+        """See `Vault.open`; without a permit `Vault.open_directory`."""
+        until = FOREVER if permit is None else permit.expires
         for patient in self.family(permit, at):
-            index = self.index(patient, until=permit.expires)
-            entry = index.get(type_, id_)
-            if entry is not None:
-                return self._open(permit, index, patient, entry, version)
+            index = self.index(patient, until=until)
+            newest = index.get(type_, id_)
+            if newest is None:
+                continue
+            wanted = newest.version if version is None else version
+            if not 1 <= wanted <= newest.version or not index.is_covered(newest, permit):
+                return None
+            if sees is not None and not sees(newest.facts):
+                return None
+            opened = self.unseal(patient, type_, id_, wanted)
+            is_seen = sees is None or opened.facts == newest.facts or sees(opened.facts)
+            return opened if is_seen and _still_covers(permit, newest, opened) else None
         return None
 
     def open_each(
@@ -149,13 +167,6 @@ class Opener:
             met = _matching(index, type_, matches)
             found += [entry for entry in met if index.is_covered(entry, permit)]
         return found
-
-    def open_directory(self, type_: str, id_: str, version: int | None) -> Opened | None:
-        """See `Vault.open_directory`."""
-        directory = self._patients.patient(DIRECTORY)
-        index = self.index(directory, until=FOREVER)
-        entry = index.get(type_, id_)
-        return None if entry is None else self._open(None, index, directory, entry, version)
 
     def attachments(self, ref: PatientRef, at: Instant) -> dict[str, list[fhir.Facts]]:
         """See `Vault.attachments`."""
@@ -207,20 +218,6 @@ class Opener:
     def index(self, patient: Patient, *, until: Instant) -> OpenIndex:
         """The patient's index, in memory until `until`."""
         return self._indexes.open(patient, until=until)
-
-    def _open(
-        self,
-        permit: Permit | None,
-        index: OpenIndex,
-        patient: Patient,
-        newest: Entry,
-        version: int | None,
-    ) -> Opened | None:
-        wanted = newest.version if version is None else version
-        if not 1 <= wanted <= newest.version or not index.is_covered(newest, permit):
-            return None
-        opened = self.unseal(patient, newest.type, newest.id, wanted)
-        return opened if _still_covers(permit, newest, opened) else None
 
     def unseal(self, patient: Patient, type_: str, id_: str, version: int) -> Opened:
         """One version, whoever asks: the caller has asked the permit.

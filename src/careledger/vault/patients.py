@@ -67,7 +67,7 @@ class Patients:
         self._rows, self._custodian = rows, custodian
         self._keys = DataKeys(rows, store, custodian)
         self._cache = Bounded[PatientRef, Patient](_CACHED_PATIENTS)
-        self._refs = Bounded[BlindName, PatientRef](_CACHED_PATIENTS * 2)
+        self._refs = Bounded[tuple[str, str], PatientRef](_CACHED_PATIENTS * 2)
         if vault_id(rows) is None:
             self._keys.found()
         self._joined: frozenset[PatientRef] | None = None
@@ -101,11 +101,11 @@ class Patients:
 
     def by_local(self, local: str) -> PatientRef | None:
         """The patient of that local id."""
-        return self._find("local", self._local(local))
+        return self._find("local", local)
 
     def by_account(self, account: AccountId) -> PatientRef | None:
         """The patient that `account` is bound to."""
-        return self._find("account", self._account(account))
+        return self._find("account", account)
 
     def patient(self, ref: PatientRef) -> Patient:
         """The patient, with the key unwrapped.
@@ -193,7 +193,7 @@ class Patients:
     def destroy_steps(self, account: AccountId, transaction: bytes) -> list[Step]:
         """What erases the patient of `account` and leaves a tombstone, even for one unknown."""
         name = self._account(account)
-        ref = self._find("account", name)
+        ref = self._find("account", account)
         mark = (name, ref, transaction, 0)
         return [
             Step("DELETE FROM keys WHERE owner = ?", [(ref,)]),
@@ -277,14 +277,16 @@ class Patients:
             raise AlreadyBound("one local id, one account")
         return known
 
-    def _find(self, column: str, name: BlindName) -> PatientRef | None:
-        known = self._refs.get(name)
+    def _find(self, column: str, text: str) -> PatientRef | None:
+        """The patient with this local id or account, found by its blind name."""
+        known = self._refs.get((column, text))
         if known is None:
+            name = blind(self.index_key, column, text)
             found = self._rows.read(f"SELECT patient FROM patients WHERE {column} = ?", [name])  # noqa: S608 - our own two columns
             if not found:
                 return None
             known = PatientRef(bytes(found[0][0]))
-            self._refs.put(name, known)
+            self._refs.put((column, text), known)
         return known
 
     def _local(self, local: str) -> BlindName:

@@ -11,7 +11,7 @@ from careledger.vault.commitments import CommittedBatch
 from careledger.vault.history import Historian
 from careledger.vault.index import Entry, Predicate
 from careledger.vault.objects import PatientRef
-from careledger.vault.opening import Opened, Opener, Version
+from careledger.vault.opening import Opened, Opener, Sees, Version
 
 
 class Reading:
@@ -22,17 +22,25 @@ class Reading:
         self._lock, self._opener, self._historian = lock, opener, historian
 
     def open(
-        self, permit: Permit, type_: str, id_: str, version: int | None = None, *, at: Instant
+        self,
+        permit: Permit,
+        type_: str,
+        id_: str,
+        version: int | None = None,
+        *,
+        at: Instant,
+        sees: Sees | None = None,
     ) -> Opened | None:
         """The resource, or the version asked for; None if it is absent or not covered.
 
         An older version is covered only if the newest is too: a label given later holds for all.
+        What `sees` lets through likewise, if it is given.
 
         Raises:
             Tampered: what is stored is not what was put.
         """
         with self._lock:
-            return self._opener.open(permit, type_, id_, version, at)
+            return self._opener.open(permit, type_, id_, version, at, sees)
 
     def open_each(
         self, permit: Permit, wanted: Sequence[Version], *, at: Instant
@@ -97,7 +105,7 @@ class Reading:
     def open_directory(self, type_: str, id_: str, version: int | None = None) -> Opened | None:
         """A resource that belongs to no patient; nothing else can come out of here."""
         with self._lock:
-            return self._opener.open_directory(type_, id_, version)
+            return self._opener.open(None, type_, id_, version, 0)
 
     def entry_directory(self, type_: str, id_: str) -> Entry | None:
         """What the index knows of a resource that belongs to no patient, a deletion too."""

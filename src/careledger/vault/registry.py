@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 from threading import RLock
+from typing import Final
 
 from careledger.ledger.record import AccountId, Instant
+from careledger.vault.bounded import Bounded
 from careledger.vault.families import Families
-from careledger.vault.objects import PatientRef, resource_name
+from careledger.vault.objects import BlindName, PatientRef, resource_name
 from careledger.vault.patients import Owner, Patients
 from careledger.vault.rows import Rows
+
+_REMEMBERED: Final = 50_000
+"""Of so many resources it is remembered whose they are: blind names, as the file has them."""
 
 
 class Registry:
@@ -17,6 +22,7 @@ class Registry:
         """Answer from `patients` and `families`, one caller at a time."""
         self._lock, self._data = lock, data
         self._patients, self._families = patients, families
+        self._owners = Bounded[BlindName, PatientRef](_REMEMBERED)
 
     def register(self, local: str, account: AccountId) -> PatientRef:
         """Bind a local id to an account; see `register_all`."""
@@ -74,9 +80,15 @@ class Registry:
         """
         with self._lock:
             name = resource_name(self._patients.index_key, type_, id_)
-            found = self._data.read("SELECT patient FROM objects WHERE name = ? LIMIT 1", [name])
-            ref = PatientRef(found[0][0]) if found else None
-            return None if ref is None else self._patients.owner(ref)
+            ref = self._owners.get(name)
+            if ref is None:  # what is there never changes hands; what is not may come
+                statement = "SELECT patient FROM objects WHERE name = ? LIMIT 1"
+                found = self._data.read(statement, [name])
+                if not found:
+                    return None
+                ref = PatientRef(bytes(found[0][0]))
+                self._owners.put(name, ref)
+            return self._patients.owner(ref)
 
     def families(self) -> list[list[Owner]]:
         """Every person, as the patients that are one: first who is merged into nobody."""

@@ -94,7 +94,7 @@ class Reindexer:
             try:
                 patient = self._patients.patient(ref)
                 self._indexes.drop(ref)
-                self._indexes.open(patient, until=0)
+                list(self._indexes.open(patient, until=0).of_type(None))  # decodes each entry
             except LedgerError as error:
                 yield Damage(str(error) or type(error).__name__)
                 continue

@@ -172,6 +172,7 @@ class Vault(Registry, Reading, Upkeep):
         """
         with self._lock:
             self._families.forget()
+            self._owners.clear()
             self._indexes.forget()
             forget_values()
             self._shredder.shred(evidence)
@@ -225,6 +226,7 @@ class Vault(Registry, Reading, Upkeep):
 
     def _recover(self) -> None:
         self._families.forget()
+        self._owners.clear()
         self._indexes.forget()
         self._patients.forget()
         self._commitments.reload()

@@ -13,7 +13,7 @@ from careledger.fhir.index import Facts
 from careledger.fhir.search.values import Values, decode_values
 
 
-class Node(msgspec.Struct, frozen=True):
+class Node(msgspec.Struct, frozen=True, gc=False):
     """The newest version of one resource that may be seen."""
 
     type: str

@@ -43,7 +43,7 @@ class QuantityValue(NamedTuple):
     comparator: str = ""
 
 
-class Values(msgspec.Struct, frozen=True, array_like=True):
+class Values(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The values of one resource, by the code of the parameter; a parameter without any is absent.
 
     A composite has, for each element it is anchored at, the values of its components there, each
