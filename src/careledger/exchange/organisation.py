@@ -93,11 +93,12 @@ class Organisation:
         Raises:
             Stale: the newest block is over 30 s old: a node that is cut off must not permit.
         """
-        with self.last() as last:
-            age = self.clock() - last.as_of
+        with self.committed.snapshot() as committed:
+            moment = self._moment(committed)
+            age = moment.time - moment.as_of
             if age > STALE_S:
                 raise Stale(STALE_TEXT.format(age=age))
-            yield last
+            yield moment
 
     @contextmanager
     def last(self) -> Iterator[Moment]:
@@ -106,19 +107,22 @@ class Organisation:
         It says where others are reached, and what an emergency is held against without the ledger.
         """
         with self.committed.snapshot() as committed:
-            latest, clock = committed.latest(), self.clock()
-            yield Moment(
-                view=View(committed),
-                committed=committed,
-                time=max(clock, latest.time),
-                height=latest.height,
-                as_of=latest.time,
-            )
+            yield self._moment(committed)
 
     def is_cut_off(self) -> bool:
         """Whether nothing can be decided now, because the newest block is too old."""
         with self.last() as last:
             return self.clock() - last.as_of > STALE_S
+
+    def _moment(self, committed: Snapshot) -> Moment:
+        latest = committed.latest()
+        return Moment(
+            view=View(committed),
+            committed=committed,
+            time=max(self.clock(), latest.time),
+            height=latest.height,
+            as_of=latest.time,
+        )
 
     def claims(self, subject: str) -> Claims:
         """Claims of a statement by this member about `subject`, good for five minutes."""

@@ -1,10 +1,12 @@
 """Permits of an organisation's own people and patients, decided once and used while they count.
 
-A decision follows from committed state, the terms in the mailbox and the minute (consents begin
-and end with a day). As long as none of these has changed the same question has the same answer.
+A decision follows from some rows of committed state, the terms in the mailbox and the minute
+(consents begin and end with a day). As long as none of these has changed the same question has the
+same answer: after each block the rows are read again before an answer is given again.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from careledger.apps.consent.queries import decide_own_access, decide_workforce
@@ -12,22 +14,23 @@ from careledger.exchange.asker import Asker
 from careledger.exchange.errors import AccessRefused
 from careledger.exchange.mailbox import Mailbox
 from careledger.exchange.organisation import Moment, Organisation
+from careledger.exchange.witness import Watched, Witness
 from careledger.ledger.record import AccountId
+from careledger.ledger.state import View
 from careledger.mechanisms.policy import Denied, Permit, Use
 from careledger.mechanisms.purpose import includes
 from careledger.mechanisms.terms import Action
 from careledger.mechanisms.workforce import OWN_PURPOSES
 
-_MOST = 200_000
+_MOST = 100_000
 _MINUTE_S = 60
 
 Answer = Permit | Denied
 
 
 class _Era(NamedTuple):
-    """What an answer follows from, apart from the question."""
+    """What an answer follows from, apart from the question and the rows that it read."""
 
-    height: int
     minute: int
     letters: int
 
@@ -38,13 +41,33 @@ class _Question(NamedTuple):
     action: Action
 
 
+@dataclass(slots=True)
+class _Known:
+    """An answer. Mutable: it knows up to which block it is good."""
+
+    answer: Answer
+    witness: Witness
+    height: int
+    """Of the state in which it was found last what was read for it."""
+
+    def is_good(self, now: Moment) -> bool:
+        """Whether asking again would give the same answer, or one that lasts longer."""
+        if isinstance(self.answer, Permit) and not self.answer.is_live(now.time):
+            return False
+        if self.height != now.height:
+            if not self.witness.holds_in(now.committed):
+                return False
+            self.height = now.height
+        return True
+
+
 class Permits:
     """Decides for one organisation; any thread may ask."""
 
     def __init__(self, organisation: Organisation, mailbox: Mailbox) -> None:
         """Decide by committed state and the terms in `mailbox`."""
         self._organisation, self._mailbox = organisation, mailbox
-        self._known: tuple[_Era, dict[_Question, Answer]] = (_Era(-1, -1, -1), {})
+        self._known: tuple[_Era, dict[_Question, _Known]] = (_Era(-1, -1), {})
 
     def decide(
         self, asker: Asker, action: Action, accounts: Sequence[AccountId], now: Moment
@@ -79,16 +102,21 @@ class Permits:
         return asker.account is None and includes(OWN_PURPOSES, asker.purpose)
 
     def _answer(self, question: _Question, now: Moment) -> Answer:
-        era = _Era(now.height, now.time // _MINUTE_S, self._mailbox.letters)
+        era = _Era(now.time // _MINUTE_S, self._mailbox.letters)
         known = self._known
         if known[0] != era or len(known[1]) > _MOST:
             known = self._known = era, {}
-        answer = known[1].get(question)
-        if answer is None or (isinstance(answer, Permit) and not answer.is_live(now.time)):
-            answer = known[1][question] = self._decide(question, now)
-        return answer
+        found = known[1].get(question)
+        if found is None or not found.is_good(now):
+            found = known[1][question] = self._decide(question, now)
+        return found.answer
 
-    def _decide(self, question: _Question, now: Moment) -> Answer:
+    def _decide(self, question: _Question, now: Moment) -> _Known:
+        watched = Watched(now.committed)
+        answer = self._ask(question, View(watched), now)
+        return _Known(answer, watched.witness(), now.height)
+
+    def _ask(self, question: _Question, view: View, now: Moment) -> Answer:
         asker, mine = question.asker, self._organisation.member
         use = Use(
             custodian=mine,
@@ -101,5 +129,5 @@ class Permits:
             role=asker.role,
         )
         if asker.account is not None:
-            return decide_own_access(now.view, use, asker.account)
-        return decide_workforce(now.view, use, self._mailbox.terms_of(question.account))
+            return decide_own_access(view, use, asker.account)
+        return decide_workforce(view, use, self._mailbox.terms_of(question.account))

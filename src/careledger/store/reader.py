@@ -32,7 +32,7 @@ class StoreReader:
             Unavailable: there is none yet.
             CorruptStore: it is not one of ours.
         """
-        self._folder = folder
+        self._folder, self._path = folder, str(data_file(folder))
         self._process = os.getpid()
         self._opening = threading.Lock()
         self._opened: list[lmdb.Environment] = []
@@ -47,9 +47,9 @@ class StoreReader:
         """
         if os.getpid() != self._process:
             raise RuntimeError("open the store after the fork")
-        if _file_id(self._folder) not in {self._file, None}:
+        if _file_id(self._path) not in (self._file, None):
             with self._opening:
-                if _file_id(self._folder) not in {self._file, None}:
+                if _file_id(self._path) not in (self._file, None):
                     self._open()
         try:
             with self._environment.begin() as transaction:
@@ -64,7 +64,7 @@ class StoreReader:
 
     def _open(self) -> None:
         """Open what is in the folder now; a snapshot that somebody has of another stays good."""
-        found = _file_id(self._folder)
+        found = _file_id(self._path)
         if found is None:
             raise Unavailable(f"no ledger in {self._folder} yet")
         try:
@@ -87,10 +87,10 @@ class StoreReader:
         self.close()
 
 
-def _file_id(folder: Path) -> tuple[int, int] | None:
-    """Which file is the ledger now; None while there is none."""
+def _file_id(path: str) -> tuple[int, int] | None:
+    """Which file is the ledger now; None while there is none. A text, since each read asks."""
     try:
-        found = data_file(folder).stat()
+        found = os.stat(path)  # noqa: PTH116
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino

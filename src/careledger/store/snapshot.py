@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import cached_property
 
 import lmdb
 
@@ -35,9 +36,12 @@ class Snapshot:
         """Read through `transaction`."""
         self._transaction = transaction
         self._databases = databases
-        found = self._get("meta", GAP_KEY)
-        self.gap = None if found is None else decode_trusted(found, Gap)
+
+    @cached_property
+    def gap(self) -> Gap | None:
         """What of the past is not here yet, if the store began from a snapshot."""
+        found = self._get("meta", GAP_KEY)
+        return None if found is None else decode_trusted(found, Gap)
 
     # --- state -----------------------------------------------------------------------------
 
