@@ -5,10 +5,11 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router
-from starlette.types import Message, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from careledger.gateway.doors import Doors
 
@@ -76,6 +77,28 @@ def test_paths_of_any_length_meet_routes_that_take_them() -> None:
     assert _ask(doors, "/tile/8/x001/067", "GET") == (200, b"8/x001/067")
     assert _ask(doors, "/below/7", "GET")[0] == 200
     assert _ask(doors, "/elsewhere", "GET")[0] == 404
+
+
+def test_what_is_no_path_meets_no_route() -> None:
+    made = [_route("/fhir/{id}", 0, "GET")]
+    doors, router = Doors(made), Router(made, redirect_slashes=False)
+    for path in ("*", "", "fhir/7", "x/fhir/7", "/fhir/", "/fhir//", "//fhir/7", "/fhir/7/"):
+        assert _ask(doors, path, "GET") == _ask(router, path, "GET") == (404, b"[]")
+
+
+def test_what_stands_around_an_answer_is_not_passed_by() -> None:
+    async def answer(request: Request) -> Response:
+        return Response(request.scope["said"])
+
+    class Around:
+        def __init__(self, app: ASGIApp) -> None:
+            self._app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await self._app({**scope, "said": "around"}, receive, send)
+
+    doors = Doors([Route("/fhir/{id}", answer, middleware=[Middleware(Around)])])
+    assert _ask(doors, "/fhir/7", "GET") == (200, b"around")
 
 
 def test_however_many_shapes_are_asked_for_few_are_remembered() -> None:

@@ -44,6 +44,8 @@ KeyNumber = NewType("KeyNumber", int)
 
 _BLINDING: Final = KeyNumber(0)
 _CACHED_KEYS: Final = 10_000
+_CACHED_NAMES: Final = 10_000
+_COUNT_BYTES: Final = 8
 _AT_ONCE: Final = 500
 """So many things are found by number in one statement."""
 
@@ -90,6 +92,8 @@ class Cabinet:
         if not rows.read("SELECT 1 FROM keys WHERE number = 0"):
             rows.write([self._insert_key(_BLINDING, secrets.token_bytes(KEY_BYTES))])
         self._index = self._unwrap(_BLINDING)
+        self._blinded = Bounded[tuple[str, str], BlindName](_CACHED_NAMES)
+        ((self._last,),) = rows.read("SELECT coalesce(max(number), 0) FROM things")
 
     def new_key(self) -> KeyNumber:
         """A key of its own for what must be forgotten on its own; durable on return."""
@@ -102,15 +106,16 @@ class Cabinet:
     def put(self, things: Sequence[Thing], *, fresh: bool = False) -> list[BlindName]:
         """Keep `things`; one of the same name is replaced. Durable on return, all or none.
 
-        `fresh`: no other can have their names, which are random. Their blind names come back, in
-        their order.
+        `fresh`: they get names of their own, whatever they say, which grow with their numbers and
+        come back in their order. So they are written behind one another, and not all over the file.
         """
-        rows = [self._row(thing) for thing in things]
         insert = "INSERT INTO things (name, owner, about, done, key, sealed) VALUES (?,?,?,?,?,?)"
-        delete = Step("DELETE FROM things WHERE name = ?", [row[:1] for row in rows])
         with self._lock:
+            names = [self._fresh() if fresh else self._blind("name", one.name) for one in things]
+            rows = list(map(self._row, names, things))
+            delete = Step("DELETE FROM things WHERE name = ?", [(name,) for name in names])
             self._rows.write([Step(insert, rows)] if fresh else [delete, Step(insert, rows)])
-        return [row[0] for row in rows]
+        return names
 
     def get(self, name: str) -> Kept | None:
         """What is kept under `name`."""
@@ -174,18 +179,25 @@ class Cabinet:
                 ]
             )
             self._keys.clear()
+            self._blinded.clear()
             self._rows.purge(rewrite=True)
 
     def close(self) -> None:
         """Let go of the file."""
         self._rows.close()
 
-    def _row(self, thing: Thing) -> tuple[BlindName, BlindName, BlindName, int, int, bytes]:
-        name = self._blind("name", thing.name)
+    def _fresh(self) -> BlindName:
+        """A name that no other has: it says no more than the number beside it."""
+        self._last += 1
+        return BlindName(self._last.to_bytes(_COUNT_BYTES) + secrets.token_bytes(_COUNT_BYTES))
+
+    def _row(
+        self, name: BlindName, thing: Thing
+    ) -> tuple[BlindName, BlindName, BlindName, int, int, bytes]:
         return (
             name,
-            self._blind("owner", thing.owner),
-            self._blind("about", thing.about),
+            self._known("owner", thing.owner),
+            self._known("about", thing.about),
             int(thing.done),
             thing.key,
             seal(self._key(thing.key), thing.content, self._binding_of(name)),
@@ -232,3 +244,11 @@ class Cabinet:
 
     def _blind(self, what: str, text: str) -> BlindName:
         return blind(self._index, what, text)
+
+    def _known(self, what: str, text: str) -> BlindName:
+        """The same, remembered: a patient is read many times. Under the lock."""
+        known = self._blinded.get((what, text))
+        if known is None:
+            known = self._blind(what, text)
+            self._blinded.put((what, text), known)
+        return known

@@ -8,6 +8,7 @@ from re import compile as regex
 from typing import Final, cast
 
 import msgspec
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -29,6 +30,8 @@ _UTF_8: Final = frozenset(("utf-8", "utf8"))
 _SUMMARIES: Final = frozenset(("true", "text", "data", "false"))
 _MOST_ELEMENTS: Final = 200
 
+_NO_QUERY: Final = QueryParams()
+
 _ID: Final = regex(r"[A-Za-z0-9\-.]{1,64}")
 _ETAG: Final = regex(r'(?:W/)?"([1-9][0-9]{0,15})"')
 
@@ -45,8 +48,13 @@ def check_accept(request: Request) -> None:
 
 def takes(request: Request, other: str | None = None) -> bool:
     """Whether the client takes FHIR JSON; or `other`, a media type, if one is given."""
-    asked = request.query_params.getlist("_format") or [request.headers.get("accept", "*/*")]
+    asked = query_of(request).getlist("_format") or [request.headers.get("accept", "*/*")]
     return _takes(asked[0], other)
+
+
+def query_of(request: Request) -> QueryParams:
+    """The parameters of a URL; most reads have none, and nothing is parsed for them."""
+    return request.query_params if request.scope["query_string"] else _NO_QUERY
 
 
 @lru_cache(maxsize=256)  # clients of one kind all say the same
@@ -119,7 +127,7 @@ def represented(opened: Opened) -> bytes:
 
 def answer(request: Request, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
     """A FHIR resource, indented if the client prefers (`_pretty`, FHIR R4 3.1.0.1.11)."""
-    if request.query_params.get("_pretty") == "true":
+    if query_of(request).get("_pretty") == "true":
         body = msgspec.json.format(body, indent=2)
     return fhir_response(body, 200, headers)
 
@@ -135,7 +143,7 @@ def resource(request: Request, opened: Opened) -> Response:
 
 def _part(request: Request) -> Callable[[bytes], bytes]:
     """What cuts a resource to what `_elements` or `_summary` ask for (FHIR R4 3.1.0.1.10)."""
-    asked = request.query_params
+    asked = query_of(request)
     if "_elements" not in asked and "_summary" not in asked:
         return lambda data: data
     summary = asked.get("_summary", "false")
@@ -152,9 +160,14 @@ def version_headers(opened: Opened) -> dict[str, str]:
     """Which version it is, and since when; and that it is another than was committed to before."""
     headers = {
         "ETag": etag(opened.version),
-        "Last-Modified": formatdate(opened.stored, usegmt=True),
+        "Last-Modified": _http_date(opened.stored),
     }
     return headers | {"Warning": CHANGED} if opened.changed else headers
+
+
+@lru_cache(maxsize=4_096)  # what came in together was stored in the same second
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def is_known(request: Request, opened: Opened) -> bool:

@@ -1,6 +1,7 @@
 """OperationOutcome answers of the FHIR door: what went wrong, and never about whom."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -14,7 +15,9 @@ MEDIA_TYPE: Final = f"{FHIR_JSON}; fhirVersion=4.0"
 DIMENSIONS: Final = "urn:careledger:refused-dimension"
 """Code system of what a request fell outside of."""
 
-_NO_STORE: Final = {"Cache-Control": "no-store"}
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_CONTENT_TYPE: Final = (b"content-type", MEDIA_TYPE.encode())
+_BODILESS: Final = frozenset((204, 304))
 
 
 class Refused(Exception):
@@ -35,7 +38,30 @@ def fhir_response(
     body: bytes, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A FHIR resource, byte for byte."""
-    return Response(body, status, headers=_NO_STORE | dict(headers or {}), media_type=MEDIA_TYPE)
+    return _Fhir(body, status, headers)
+
+
+class _Fhir(Response):
+    """Says the same of each resource, and does not find out anew how to write it."""
+
+    media_type = MEDIA_TYPE
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Nothing is to be stored on the way, unless `headers` say otherwise."""
+        raw = [(_lower(name), text.encode("latin-1")) for name, text in (headers or {}).items()]
+        given = {name for name, _ in raw}
+        if _NO_STORE[0] not in given:
+            raw.insert(0, _NO_STORE)
+        if self.status_code not in _BODILESS and b"content-length" not in given:
+            raw.append((b"content-length", b"%d" % len(self.body)))
+        if _CONTENT_TYPE[0] not in given:
+            raw.append(_CONTENT_TYPE)
+        self.raw_headers = raw
+
+
+@lru_cache(maxsize=256)
+def _lower(name: str) -> bytes:
+    return name.lower().encode("latin-1")
 
 
 def outcome(

@@ -20,6 +20,7 @@ class Impatient(HttpToolsProtocol):
 
     _ends: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _is_in_head = False
 
     def connection_made(  # type: ignore[override] # as uvicorn's own has it
         self, transport: asyncio.Transport
@@ -34,9 +35,10 @@ class Impatient(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Begin to wait for the head of this request."""
+        """The head of a request begins: whether it has to be waited for shows in a moment."""
         super().on_message_begin()
-        self._wait()
+        self._came()
+        self._is_in_head = True
 
     def on_headers_complete(self) -> None:
         """The head is there."""
@@ -44,19 +46,20 @@ class Impatient(HttpToolsProtocol):
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Take a piece, and leave if the head is too long."""
+        """Take a piece, and leave if the head is too long. Most heads come in one."""
         super().data_received(data)
+        if self._is_in_head and self._ends is None:
+            self._wait()
         if self._ends is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES:
                 self.transport.abort()
 
     def _wait(self) -> None:
-        self._came()
         self._ends = asyncio.get_running_loop().call_later(HEAD_S, self.transport.abort)
 
     def _came(self) -> None:
-        self._head_bytes = 0
+        self._head_bytes, self._is_in_head = 0, False
         if self._ends is not None:
             self._ends.cancel()
             self._ends = None
