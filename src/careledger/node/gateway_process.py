@@ -29,6 +29,7 @@ from careledger.ledger.errors import CorruptStore, LedgerError, Unavailable
 from careledger.ledger.genesis import load_genesis
 from careledger.ledger.record import Digest, Instant, MemberId, digest
 from careledger.ledger.state import View
+from careledger.node.collecting import settle
 from careledger.node.config import BadConfiguration, GatewayConfig, load_gateway
 from careledger.node.doors import Tls, check_origins, peer_context, tls_of
 from careledger.node.keeping import check_indexed, places_of
@@ -172,6 +173,7 @@ async def run_gateway(home: Path, ready: Callable[[RunningGateway], None]) -> No
     set_up(config.log)
     async with open_gateway(home, config, early=True) as gateway:
         opened = lambda: ready(gateway)  # noqa: E731
+        settle()
         await serve(gateway.app, config.host, config.port, opened, gateway.tls)
 
 
