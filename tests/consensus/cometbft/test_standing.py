@@ -17,7 +17,14 @@ from careledger.consensus.cometbft import standing as module
 from careledger.consensus.cometbft.home import EngineHome
 from careledger.consensus.cometbft.process import EngineProcess
 from careledger.consensus.cometbft.standing import Standing
-from tests.consensus.cometbft.test_process import Alone, rpc, running, until, until_height
+from tests.consensus.cometbft.test_process import (
+    Alone,
+    rpc,
+    running,
+    script,
+    until,
+    until_height,
+)
 
 PEER = f"{'ab' * 20}@127.0.0.1:20420"
 
@@ -27,6 +34,8 @@ class Rpc:
 
     def __init__(self) -> None:
         self.height, self.catching_up, self.broken = 7, False, False
+        self.speed = 0
+        """Blocks from one look to the next."""
         self.connected: list[str] = []
         self.called: list[object] = []
 
@@ -34,6 +43,7 @@ class Rpc:
         call = await request.json()
         if self.broken:
             return Response("no JSON")
+        self.height += self.speed * (call["method"] == "status")
         results: dict[str, Any] = {
             "status": {
                 "sync_info": {
@@ -144,6 +154,55 @@ def test_peers_that_were_lost_are_called_again_and_others_left_alone(tmp_path: P
             told = len(engine.called)
             await asyncio.sleep(0.2)
             assert len(engine.called) == told
+
+    asyncio.run(story())
+
+
+@asynccontextmanager
+async def catching_up(
+    engine: Rpc, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[EngineProcess]:
+    """A process that only sleeps, watched by what `engine` answers for it."""
+    monkeypatch.setattr(module, "STUCK_S", 0.2)
+    engine.catching_up, engine.connected = True, [PEER.partition("@")[0]]
+    app = Starlette(routes=[Route("/", engine.answer, methods=["POST"])])
+    transport = httpx2.ASGITransport(app)
+    async with (
+        httpx2.AsyncClient(transport=transport, base_url="http://engine") as client,
+        running(Alone(folder / "home"), script(folder / "cometbft", "time.sleep(60)")) as process,
+    ):
+        standing = Standing(process, client, (PEER,))
+        await until(lambda: process.pid)
+        standing.start(asyncio.Condition())
+        try:
+            yield process
+        finally:
+            await standing.close()
+
+
+def test_an_engine_that_stands_still_while_it_catches_up_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        async with catching_up(Rpc(), tmp_path, monkeypatch) as process:
+            await until(lambda: process.starts >= 2)
+            assert "catching up stood still at height 7" in str(process.ended)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("why", ["it fetches", "a snapshot first", "nobody to ask"])
+def test_an_engine_that_has_a_reason_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    async def story() -> None:
+        engine = Rpc()
+        async with catching_up(engine, tmp_path, monkeypatch) as process:
+            engine.height = 0 if why == "a snapshot first" else 7
+            engine.connected = [] if why == "nobody to ask" else engine.connected
+            engine.speed = int(why == "it fetches")
+            await asyncio.sleep(1)
+            assert (process.starts, process.ended) == (1, None)
 
     asyncio.run(story())
 

@@ -23,6 +23,10 @@ LOOK_S, LOOK_AGAIN_S = 1.0, 5.0
 CALL_AGAIN_S = 10.0
 """How often peers that were lost are called: the engine itself waits longer each time."""
 
+STUCK_S = 90.0
+"""An engine that has peers and fetches no further block for so long has lost count of whom it asked
+(seen of 0.38.25 when a slow peer was dropped and called again): started anew, it goes on."""
+
 Json = dict[str, Any]  # Any: what another program's JSON holds
 
 
@@ -37,6 +41,7 @@ class Standing:
         self._peers = {peer.partition("@")[0]: peer for peer in peers}
         self._connected: frozenset[str] = frozenset()
         self._fetching: int | None = None
+        self._fetched = time.monotonic()
         self._answered = False
         self._last_block: float | None = None
         self._began = self._called = time.monotonic()
@@ -107,14 +112,24 @@ class Standing:
     async def _look(self) -> None:
         """Ask what it is doing and whom it has, and call whom it lost."""
         sync = (await self._ask("status"))["sync_info"]
-        self._fetching = int(sync["latest_block_height"]) if sync["catching_up"] else None
+        fetching = int(sync["latest_block_height"]) if sync["catching_up"] else None
+        if fetching != self._fetching:
+            self._fetching, self._fetched = fetching, time.monotonic()
         peers = (await self._ask("net_info"))["peers"]
         self._connected = frozenset(str(one["node_info"]["id"]) for one in peers)
         self._answered = True
+        self._end_if_stuck()
         lost = [peer for id_, peer in self._peers.items() if id_ not in self._connected]
         if lost and time.monotonic() - self._called > CALL_AGAIN_S:
             self._called = time.monotonic()
             await self._ask("dial_peers", peers=lost, persistent=True)
+
+    def _end_if_stuck(self) -> None:
+        """At height 0 it may be taking a snapshot; without peers nothing else would help."""
+        stood = time.monotonic() - self._fetched
+        if self._fetching and self._connected and stood > STUCK_S:
+            self._fetched = time.monotonic()
+            self._process.restart(f"catching up stood still at height {self._fetching}")
 
     async def _ask(self, method: str, **parameters: object) -> Json:
         call = {"jsonrpc": "2.0", "id": 0, "method": method, "params": parameters}
