@@ -28,14 +28,14 @@ SOAK ?= 10
 SEED ?=
 TESTS ?=
 
-.PHONY: help setup interop clients pythons engine demo test soak check bench models lock format clean
+.PHONY: help setup interop browser clients pythons engine demo test soak check bench models lock format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 10
 
 # --- set-up ------------------------------------------------------------------------------------
 
-setup: $(STAMPS)/project $(STAMPS)/interop $(STAMPS)/tlog $(STAMPS)/clients $(STAMPS)/pythons ## the tools and libraries, exactly as locked, in .tools and .venv
+setup: $(STAMPS)/project $(STAMPS)/interop $(STAMPS)/tlog $(STAMPS)/clients $(STAMPS)/pythons $(STAMPS)/browser ## the tools and libraries, exactly as locked, in .tools and .venv
 	@$(MAKE) engine || echo "set-up: the engine cannot be built here, so tests with validators will be skipped; \`make engine\` tries again"
 
 $(STAMPS)/uv: requirements/bootstrap.lock tools/bootstrap
@@ -77,6 +77,13 @@ $(STAMPS)/tlog: tests/interop/tlog/main.go tests/interop/tlog/go.mod tests/inter
 	else \
 	    echo "set-up: Go is not here, so its test of the log's tiles will be skipped"; \
 	fi
+	@touch $@
+
+# A browser for tests/browser, out of what npm brought. Without one those tests skip and say so.
+browser: $(STAMPS)/browser
+$(STAMPS)/browser: tools/browser $(STAMPS)/interop
+	@echo "set-up: a browser into .tools/chromium"
+	@tools/browser
 	@touch $@
 
 # FHIR clients that nobody here wrote, for tests/clients: what they lean on is none of ours.

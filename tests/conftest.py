@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--soak-minutes", type=float, default=10.0, help="how long a soak test runs")
 
 
-_TOGETHER = ("tests/e2e/", "tests/clients/")
+_TOGETHER = ("tests/e2e/", "tests/clients/", "tests/browser/")
 _APART = tuple(
     f"tests/e2e/test_{name}.py" for name in ("governing", "replacing", "timeline", "validators")
 )

@@ -47,6 +47,8 @@ role = "clinician"
 class House(Network):
     """Riverside, with an identity provider, an application and a nightly export."""
 
+    IDP_HOST = "127.0.0.1"
+
     def __init__(self, folder: Path, patients: int) -> None:
         super().__init__(folder, MEMBERS, patients)
         self.url = self.gateways[MEMBER]
@@ -62,7 +64,7 @@ class House(Network):
 
     def _settle(self) -> None:
         home, idp = self.home(MEMBER), self._idp
-        port = "--port", str(self._idp_port)
+        port = "--host", self.IDP_HOST, "--port", str(self._idp_port)
         careledger("idp", "new", idp, "--gateway", self.url, *port)
         (self.folder.parent / "password").write_text(PASSWORD + "\n")
         careledger("idp", "add", idp, "mori", "--password-file", self.folder.parent / "password")
@@ -76,7 +78,7 @@ class House(Network):
         with (home / "gateway.toml").open("a") as file:
             file.write(
                 'clients = "clients.toml"\nstaff = "staff.toml"\n'
-                f'identity_provider = "http://127.0.0.1:{self._idp_port}"\n'
+                f'identity_provider = "http://{self.IDP_HOST}:{self._idp_port}"\n'
                 f'identity_provider_secret = "{idp / "client.secret"}"\n'
             )
 

@@ -10,6 +10,7 @@ import re
 import tempfile
 from collections.abc import Awaitable, Callable
 from functools import cache
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -290,9 +291,13 @@ async def allow(browser: Browser, page: httpx2.Response, *without: str) -> httpx
 
 
 def answer_in(answer: httpx2.Response) -> dict[str, str]:
-    """What the application is told at its redirect address."""
-    assert answer.status_code == 303, answer.text
-    query = urlsplit(answer.headers["location"]).query
+    """What the application is told at its redirect address, by a redirect or a page."""
+    if answer.status_code == 200:
+        [address] = map(unescape, re.findall(r'content="0;url=([^"]*)"', answer.text))
+    else:
+        assert answer.status_code == 303, answer.text
+        address = answer.headers["location"]
+    query = urlsplit(address).query
     return {name: values[0] for name, values in parse_qs(query).items()}
 
 

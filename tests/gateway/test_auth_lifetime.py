@@ -1,6 +1,7 @@
 """How long tokens live, who may know of them, and what else the sign-in doors say."""
 
 import json
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -8,7 +9,51 @@ from joserfc import jwt
 
 from careledger.ledger.record import MemberId
 from tests.exchange.world import ANA, RIVERSIDE
-from tests.gateway.apps import BASE, SECRET, House, allow, code_in, tell
+from tests.gateway.apps import BASE, SECRET, VERIFIER, House, allow, code_in, tell
+
+
+def test_a_public_application_refreshes_by_its_token_alone(tmp_path: Path) -> None:
+    """RFC 6749 6 has no more for who has no credentials, and SMART's own library sends no more."""
+
+    async def story(house: House) -> None:
+        tokens = await house.tokens()
+        alone = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+        wrong = await house.http.post("/auth/token", data=alone | {"client_id": "portal"})
+        assert wrong.status_code in {400, 401}
+        fresh = await house.http.post("/auth/token", data=alone)
+        assert fresh.status_code == 200, fresh.text
+        assert await house.read(fresh.json()["access_token"]) == 200
+        unknown = await house.http.post("/auth/token", data=alone | {"refresh_token": "guessed"})
+        assert unknown.status_code == 401
+        # Shown twice, it ends all that came of the sign-in.
+        assert (await house.http.post("/auth/token", data=alone)).status_code == 400
+        assert await house.read(fresh.json()["access_token"]) == 401
+
+    tell(tmp_path, story)
+
+
+def test_an_application_with_a_secret_still_proves_it(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        back, browser = "https://portal.example/back", house.browser()
+        scope = "launch/patient online_access patient/*.rs"
+        asked = house.request(client_id="portal", redirect_uri=back, scope=scope)
+        page = await browser.open(f"{BASE}/auth/authorize", **asked)
+        await house.approve(page.text.split('<p class="code">')[1][:9])
+        granted = code_in(await allow(browser, await browser.open(str(page.url))))
+        basic = {"authorization": "Basic " + b64encode(f"portal:{SECRET}".encode()).decode()}
+        form = {
+            "grant_type": "authorization_code",
+            "code": granted,
+            "redirect_uri": back,
+            "code_verifier": VERIFIER,
+        }
+        tokens = (await house.http.post("/auth/token", data=form, headers=basic)).json()
+        alone = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+        assert (await house.http.post("/auth/token", data=alone)).status_code == 401
+        again = await house.http.post("/auth/token", data=alone, headers=basic)
+        assert again.status_code == 200
+
+    tell(tmp_path, story)
 
 
 def test_tokens_live_through_a_restart(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Attacks on the pages where people sign in: forms, cookies, frames, steps left out."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
+from careledger.gateway.pages.steps import source_of
 from tests.exchange.world import ANA, DR_FINN
 from tests.gateway.apps import (
     BASE,
@@ -87,8 +89,9 @@ def test_no_step_can_be_left_out(tmp_path: Path) -> None:
         skipped = await browser.http.post(str(whom.url), data=allow_it)
         assert skipped.headers["location"].startswith("/auth/sign-in/")
         picked = {"form": token, "step": "patient", "patient": "MRN-000-0815"}
-        unseen = await browser.http.post(str(whom.url), data=picked)
-        assert "no such patient" in unseen.text
+        skipped = await browser.http.post(str(whom.url), data=picked)
+        assert skipped.headers["location"] == whom.url.path
+        assert "no such patient" in (await browser.open(str(whom.url))).text
 
     tell(tmp_path, story)
 
@@ -105,7 +108,7 @@ def test_pages_cannot_be_framed_scripted_or_kept(tmp_path: Path) -> None:
             assert answer.headers["cache-control"] == "no-store"
             assert answer.headers["referrer-policy"] == "no-referrer"
             assert "<script" not in answer.text
-        assert "https://chart.example" in page.headers["content-security-policy"]
+        assert "form-action 'self' https:; " in page.headers["content-security-policy"]
         begun = await house.http.get("/auth/authorize", params=house.request())
         assert "HttpOnly" in begun.headers["set-cookie"]
         assert "samesite=lax" in begun.headers["set-cookie"].lower()
@@ -192,3 +195,89 @@ def test_oversized_input_is_refused(tmp_path: Path) -> None:
 async def _at_consent(house: House) -> tuple[Any, httpx2.Response]:
     browser = house.browser()
     return browser, await house.finn_at_consent(browser)
+
+
+def test_the_last_button_may_be_pressed_twice(tmp_path: Path) -> None:
+    """A double click: the browser drops the first answer, and has only the second to follow."""
+
+    async def story(house: House) -> None:
+        browser = house.browser()
+        page = await house.finn_at_consent(browser)
+        url, token = str(page.url), re.findall(r'name="form" value="([^"]*)"', page.text)[-1]
+        first = await allow(browser, page)
+        form = {"form": token, "step": "answer", "answer": "allow", "scope": "openid"}
+        second = await browser.http.post(url, data=form)
+        assert second.headers["location"] == first.headers["location"]
+        stranger = await house.browser().http.post(url, data=form)
+        guessed = await browser.http.post(url, data=form | {"form": "guessed"})
+        assert (stranger.status_code, guessed.status_code) == (400, 400)
+        assert (await house.trade(code_in(second))).status_code == 200
+        # Now the code is used, and using it again would end what came of it.
+        assert (await browser.http.post(url, data=form)).status_code == 400
+
+    tell(tmp_path, story)
+
+
+def test_a_wrong_patient_or_purpose_can_be_changed(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        browser = house.browser()
+        await house.finn_at_consent(browser)
+        picker = await browser.send(change="patient")
+        assert "Which patient?" in picker.text
+        await browser.send(text="MRN-000-4711")
+        await browser.send(patient="MRN-000-4711")
+        assert "Why do you need access?" in (await browser.send(change="purpose")).text
+        await browser.send(purpose="HOPERAT")
+        await browser.send(text="MRN-000-4711")
+        page = await browser.send(patient="MRN-000-4711")
+        assert "Purpose: <strong>Operations" in page.text
+        # What the application said stays.
+        fixed = await house.finn_at_consent(browser, purpose_of_use="TREAT")
+        assert 'value="purpose"' not in fixed.text
+        token = re.findall(r'name="form" value="([^"]*)"', fixed.text)[-1]
+        form = {"form": token, "step": "change", "change": "purpose"}
+        await browser.http.post(str(fixed.url), data=form)
+        assert "Purpose: <strong>Treatment" in (await browser.open(str(fixed.url))).text
+
+    tell(tmp_path, story)
+
+
+def test_every_form_may_lead_to_the_application(tmp_path: Path) -> None:
+    """Browsers hold `form-action` against each redirect that follows (ADR 0205)."""
+    assert source_of("https://chart.example/callback") == "https:"
+    assert source_of("http://localhost:8000/") == "http://localhost:* http://127.0.0.1:*"
+    assert source_of("http://[::1]:8000/") == "http:"
+    assert source_of("org.example.chart:/callback") == "org.example.chart:"
+
+    async def story(house: House) -> None:
+        browser = house.browser()
+        pages = [await browser.open(f"{BASE}/auth/authorize", **house.request())]
+        await browser.send(step="staff")
+        pages.append(await browser.send(subject="finn", password=PASSWORDS["finn"]))
+        pages.append(await browser.send(purpose="TREAT"))
+        pages.append(await browser.send(text="MRN-000-4711"))
+        pages.append(await browser.send(patient="MRN-000-4711"))
+        assert len({re.findall(r"<h1>.*</h1>", page.text)[0] for page in pages}) == 4
+        for page in pages:
+            assert "form-action 'self' https:" in page.headers["content-security-policy"]
+            # Windows stay joined to the one that opened them (ADR 0206).
+            assert "cross-origin-opener-policy" not in page.headers
+
+    tell(tmp_path, story)
+
+
+def test_the_page_with_a_code_waits_for_the_wallet(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        browser = house.browser()
+        page = await browser.open(f"{BASE}/auth/authorize", **house.request())
+        code = page.text.split('<p class="code">')[1][:9]
+        [address] = re.findall(r'content="1;url=([^"]*)"', page.text)
+        waiting = asyncio.ensure_future(browser.http.get(f"{BASE}{address}"))
+        await asyncio.sleep(0.6)
+        assert not waiting.done()
+        assert (await house.approve(code)).status_code == 200
+        # By a redirect, so that Back never leads to an address that takes its time.
+        assert (await waiting).headers["location"] == page.url.path
+        assert "Allow access?" in (await browser.open(str(page.url))).text
+
+    tell(tmp_path, story)

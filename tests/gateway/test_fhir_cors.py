@@ -37,6 +37,7 @@ def test_chosen_origins_may_call(tmp_path: Path) -> None:
             assert answer.headers["access-control-allow-origin"] == APP
             exposed = set(answer.headers["access-control-expose-headers"].split(", "))
             assert exposed >= {"ETag", "Location", "Last-Modified", "Content-Location"}
+            assert exposed >= {"Expires", "Retry-After", "WWW-Authenticate", "X-Progress"}
             token = await client.options(
                 "/auth/token", headers=PREFLIGHT | {"access-control-request-method": "POST"}
             )

@@ -44,7 +44,7 @@ class _Approvals:
         except SignInRefused as error:
             return refusal(error)
         asked = sign_in.asked.scopes
-        words = [scope_in_words(one) for one in asked.granted]
+        words = [scope_in_words(one, own=True) for one in asked.granted]
         words += [EXTRAS[one] for one in asked.extras if one in EXTRAS]
         return JSONResponse({"application": client.name, "may": words}, headers=NO_STORE)
 

@@ -57,10 +57,21 @@ def client_of(
         return _by_assertion(form, services, now)
     if basic is not None:
         return _by_secret(basic, form, services, now)
-    client = services.clients.get(form.get("client_id", ""), now.time)
+    client = services.clients.get(_named(form, services, now), now.time)
     if client is None or client.kind != "public":
         raise _UNKNOWN
     return Application(client=client, is_proved=False)
+
+
+def _named(form: Mapping[str, str], services: GatewayServices, now: Moment) -> str:
+    """The public client that asks: by its name, or by the refresh token that it was given.
+
+    Refreshing, it has nothing to say but the token (RFC 6749 6, and SMART's own clients).
+    """
+    if "client_id" in form or form.get("grant_type") != "refresh_token":
+        return form.get("client_id", "")
+    found = services.tokens.refresh(form.get("refresh_token", ""), now.time)
+    return "" if found is None else found.caller.client or ""
 
 
 def _by_assertion(

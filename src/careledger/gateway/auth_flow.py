@@ -76,9 +76,11 @@ class SignIn:
     user: str | None = None
     signed_in: Instant = 0
     purpose: Purpose | None = None
+    sought: str = ""
+    """What was looked for last to find the patient."""
     patient: str | None = None
     label: str = ""
-    """The patient's name, for the pages."""
+    """The patient's name and birth date, for the pages."""
     encounter: str | None = None
 
 
@@ -166,6 +168,7 @@ class SignIns:
         self._codes_of_wallets = Shortlived[str](SIGN_IN_S)
         self._granted = Shortlived[Granted](CODE_S)
         self._launches = Shortlived[Launch](LAUNCH_S)
+        self._ended = Shortlived[tuple[SignIn, str, str]](CODE_S)
 
     def begin(self, asked: Asked, cookie: str, now: Instant, whence: str) -> SignIn:
         """A new one, for the browser that has `cookie` and asks from the address `whence`."""
@@ -201,10 +204,30 @@ class SignIns:
         self._open.replace(sign_in.id, after)
         return after
 
-    def end(self, sign_in: SignIn, now: Instant) -> None:
-        """It is over, one way or the other."""
+    def end(self, sign_in: SignIn, now: Instant, address: str = "", code: str = "") -> None:
+        """It is over, one way or the other: the browser goes to `address`, with `code`."""
         self._open.take(sign_in.id, now)
         self._codes_of_wallets.take(sign_in.code, now)
+        who = sign_in.identity
+        if address and who is not None:
+            owner = who.subject or who.signer
+            self._ended.put(sign_in.id, (sign_in, address, digest_of(code)), now, owner)
+
+    def repeated(self, id_: str, cookie: str, form: str, now: Instant) -> str | None:
+        """Where the last form of a sign-in led, for whoever sends it again: a double click.
+
+        The browser drops the first answer then. Only until the code was used: after that it would
+        end what came of it.
+        """
+        ended = self._ended.get(id_, now)
+        if ended is None:
+            return None
+        sign_in, address, code = ended
+        granted = self._granted.get(code, now)
+        is_its = hmac.compare_digest(sign_in.browser, digest_of(cookie)) and hmac.compare_digest(
+            sign_in.form.encode(), form.encode()
+        )
+        return address if is_its and not (granted is not None and granted.used) else None
 
     def give_code(self, granted: Granted, now: Instant) -> str:
         """A code that counts once, for a minute."""

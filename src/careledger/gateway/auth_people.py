@@ -4,6 +4,7 @@
 sign-in, and for no other.
 """
 
+import asyncio
 import secrets
 from typing import Final
 
@@ -28,6 +29,7 @@ from careledger.gateway.auth_steps import OVER, SIGN_IN, Steps
 from careledger.gateway.auth_tokens import digest_of, new_token
 from careledger.gateway.body import read_body
 from careledger.gateway.pages.frame import headers
+from careledger.gateway.pages.steps import WAIT_S
 from careledger.gateway.pages.words import PURPOSES
 from careledger.gateway.services import AUTH_PATH, GatewayServices
 from careledger.gateway.whence import whence
@@ -40,6 +42,10 @@ _MAX_FORM: Final = 16_384
 _OURS: Final = frozenset(("same-origin", "none"))
 """What `Sec-Fetch-Site` says of a form of our own page."""
 
+_LOOK_S: Final = 0.25
+"""How often it is looked whether a wallet approved, in seconds."""
+
+_NOBODY: Final = "The organisation's sign-in did not say who you are."
 _SILENT: Final = "The organisation's sign-in does not answer. Try again later."
 
 
@@ -90,19 +96,48 @@ class _People:
 
     async def show(self, request: Request) -> Response:
         """The page of the first question that is open."""
-        sign_in = self._found(request, request.path_params["id"])
-        return self._steps.trouble(OVER) if sign_in is None else await self._steps.page(sign_in)
+        id_ = request.path_params["id"]
+        is_waiting = "wait" in request.query_params
+        if is_waiting:
+            await self._approved(request, id_)
+        sign_in = self._found(request, id_)
+        if sign_in is None:
+            return self._steps.trouble(OVER)
+        # By a redirect, so that Back never leads to an address that takes its time.
+        return self._steps.again(sign_in) if is_waiting else await self._steps.page(sign_in)
+
+    async def _approved(self, request: Request, id_: str) -> None:
+        """Wait until a patient's wallet approved, or for a while.
+
+        The browser keeps the page meanwhile, with whatever has the focus.
+        """
+        for _ in range(round(WAIT_S / _LOOK_S)):
+            sign_in = self._found(request, id_)
+            if sign_in is None or sign_in.identity is not None:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     async def answer(self, request: Request) -> Response:
         """What a form of ours brings."""
         sign_in = self._found(request, request.path_params["id"])
         said = await self._said(request)
         token = dict(said).get("form", "")
-        if sign_in is None or not secrets.compare_digest(token.encode(), sign_in.form.encode()):
+        if sign_in is None:
+            return self._ended(request, token)
+        if not secrets.compare_digest(token.encode(), sign_in.form.encode()):
             return self._steps.trouble(OVER)
         if sign_in.identity is None:
             return await self._to_provider(sign_in)
         return await self._answered(sign_in, said)
+
+    def _ended(self, request: Request, token: str) -> Response:
+        """Whoever pressed the last button twice gets where the first press led."""
+        id_, now = request.path_params["id"], self._services.organisation.clock()
+        cookie = request.cookies.get(self._prefix + id_, "")
+        address = self._services.sign_ins.repeated(id_, cookie, token, now)
+        if address is None:
+            return self._steps.trouble(OVER)
+        return RedirectResponse(address, 303, headers=headers())
 
     async def _said(self, request: Request) -> list[tuple[str, str]]:
         """The fields of the form; none if it comes from elsewhere, or is none."""
@@ -122,6 +157,8 @@ class _People:
         lacks_patient = sign_in.patient is None and needs_patient(asked)
         if step in {"search", "patient"} and lacks_patient:
             return await sure.pick(sign_in, fields)
+        if step == "change":
+            return sure.change(sign_in, fields.get("change", ""))
         if step != "answer" or lacks_patient:
             return sure.again(sign_in)
         if fields.get("answer") != "allow":
@@ -167,7 +204,9 @@ class _People:
                 attempt, said.get("code", ""), services.base_url + CALLBACK, now
             )
         except NotSignedIn:
-            return self._steps.end(sign_in, Denied("access_denied", "nobody signed in"))
+            return self._steps.end_after_provider(
+                sign_in, _NOBODY, Denied("access_denied", "nobody signed in")
+            )
         except Unavailable:
             return self._steps.trouble(_SILENT, 503)
         return self._bound(self._steps.welcome(sign_in, subject), sign_in, cookie)

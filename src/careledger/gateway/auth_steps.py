@@ -20,6 +20,7 @@ from careledger.gateway.auth_scopes import LAUNCH, Scopes, grant_in_app
 from careledger.gateway.auth_tokens import new_token
 from careledger.gateway.pages import steps
 from careledger.gateway.pages.frame import headers
+from careledger.gateway.pages.steps import Choice
 from careledger.gateway.services import AUTH_PATH, GatewayServices
 from careledger.ledger.errors import LedgerError
 from careledger.ledger.record import AccountId
@@ -29,6 +30,13 @@ OVER: Final = (
     "This sign-in is over, or was begun in another browser. Go back to the application and "
     "begin again."
 )
+STRANGER: Final = "You signed in, but this organisation's list of staff does not let you in here."
+MAX_SOUGHT: Final = 64
+
+
+def label(patient: Choice) -> str:
+    """A patient on the last page: a name alone may be that of two."""
+    return f"{patient.name}, born {patient.born}" if patient.born else patient.name
 
 
 class Steps:
@@ -51,6 +59,7 @@ class Steps:
             member=services.organisation.member,
             application=client.name,
             action=f"{SIGN_IN}/{sign_in.id}",
+            form_to=steps.source_of(asked.redirect_uri),
         )
         if sign_in.identity is None:
             staff = "staff" in client.people and services.provider is not None
@@ -77,16 +86,25 @@ class Steps:
                     Denied("access_denied", "there is no such patient, or you may not see it"),
                 )
             sign_in = self.go_on(
-                sign_in, patient=found.id, label=found.name, encounter=asked.launch.encounter
+                sign_in, patient=found.id, label=label(found), encounter=asked.launch.encounter
             )
         if needs_patient(asked.scopes) and sign_in.patient is None:
             if caller.account is None:
-                return steps.whom(stage, sign_in, "", (), "")
+                return await self._whom(stage, sign_in)
             own = await run_in_threadpool(self._picker.own, caller.asker)
             if own is None:
                 return self.end(sign_in, Denied("access_denied", "there is no record here"))
-            sign_in = self.go_on(sign_in, patient=own.id, label=own.name)
+            sign_in = self.go_on(sign_in, patient=own.id, label=label(own))
         return steps.what(stage, sign_in)
+
+    async def _whom(self, stage: steps.Stage, sign_in: SignIn) -> Response:
+        """The picker, with those who match what was looked for last."""
+        if not sign_in.sought:
+            return steps.whom(stage, sign_in, "", (), "")
+        asker = self._caller(sign_in).asker
+        choices = await run_in_threadpool(self._picker.search, asker, sign_in.sought)
+        note = "There is no such patient, or you may not see them for this purpose."
+        return steps.whom(stage, sign_in, sign_in.sought, choices, note)
 
     async def _encounter_fits(self, sign_in: SignIn) -> bool:
         launch = sign_in.asked.launch
@@ -105,7 +123,9 @@ class Steps:
         with services.organisation.now() as now:
             person = services.staff.get(subject, now.time)
             if person is None:
-                return self.end(sign_in, Denied("access_denied", "not among the staff here"))
+                return self.end_after_provider(
+                    sign_in, STRANGER, Denied("access_denied", "not among the staff here")
+                )
             practitioner = person.practitioner
             who = Identity(
                 signer=services.organisation.member,
@@ -115,7 +135,9 @@ class Steps:
                 subject=subject,
             )
             if not is_in_good_standing(now.view, services.organisation.member, who):
-                return self.end(sign_in, Denied("access_denied", "not in good standing"))
+                return self.end_after_provider(
+                    sign_in, STRANGER, Denied("access_denied", "not in good standing")
+                )
             asked = sign_in.asked.purpose
             return self.again(
                 self.go_on(
@@ -129,24 +151,29 @@ class Steps:
             )
 
     async def pick(self, sign_in: SignIn, said: dict[str, str]) -> Response:
-        """Patients who match, or the one who was picked."""
-        services, asker = self._services, self._caller(sign_in).asker
-        if said.get("step") == "patient":
-            found = await run_in_threadpool(self._picker.find, asker, said.get("patient", ""))
-            if found is not None:
-                return self.again(self.go_on(sign_in, patient=found.id, label=found.name))
-        text = said.get("text", "")[:64]
-        choices = await run_in_threadpool(self._picker.search, asker, text)
-        with services.organisation.now() as now:
-            client = services.clients.get(sign_in.asked.client, now.time)
-            stage = steps.Stage(
-                house=self.house(now),
-                member=services.organisation.member,
-                application="" if client is None else client.name,
-                action=f"{SIGN_IN}/{sign_in.id}",
-            )
-        note = "There is no such patient, or you may not see them for this purpose."
-        return steps.whom(stage, sign_in, text, choices, note)
+        """Remember what is looked for, or who was picked; the page follows by a redirect.
+
+        So no page is the answer to a form, and Back and Reload ask nobody to send one again.
+        """
+        if said.get("step") == "search":
+            return self.again(self.go_on(sign_in, sought=said.get("text", "")[:MAX_SOUGHT]))
+        name = said.get("patient", "")
+        found = await run_in_threadpool(self._picker.find, self._caller(sign_in).asker, name)
+        if found is None:
+            return self.again(self.go_on(sign_in, sought=name[:MAX_SOUGHT]))
+        return self.again(self.go_on(sign_in, patient=found.id, label=label(found)))
+
+    def change(self, sign_in: SignIn, what: str) -> Response:
+        """Back to the picker, or to the purpose; whom one may see depends on that, so both."""
+        identity, asked = sign_in.identity, sign_in.asked
+        if identity is None or identity.kind != "staff":
+            return self.again(sign_in)
+        nobody = {"patient": None, "label": "", "encounter": None, "sought": ""}
+        if what == "purpose" and asked.purpose is None:
+            sign_in = self.go_on(sign_in, purpose=None, **nobody)
+        elif what == "patient" and asked.launch is None:
+            sign_in = self.go_on(sign_in, **nobody)
+        return self.again(sign_in)
 
     def allow(self, sign_in: SignIn, chosen: Scopes) -> Response:
         """What was asked and chosen becomes a code."""
@@ -166,9 +193,9 @@ class Steps:
         )
         now = services.organisation.clock()
         code = services.sign_ins.give_code(granted, now)
-        services.sign_ins.end(sign_in, now)
         asked = sign_in.asked
         address = back_to(asked.redirect_uri, code=code, state=asked.state, iss=services.base_url)
+        services.sign_ins.end(sign_in, now, address, code)
         return RedirectResponse(address, 303, headers=headers())
 
     # --- small things ----------------------------------------------------------------------------
@@ -197,19 +224,34 @@ class Steps:
 
     def end(self, sign_in: SignIn, error: Denied) -> Response:
         """It is over, and the application is told why."""
-        self._services.sign_ins.end(sign_in, self._services.organisation.clock())
-        return self.back(sign_in.asked.redirect_uri, sign_in.asked.state, error)
+        asked = sign_in.asked
+        address = self._address(asked.redirect_uri, asked.state, error)
+        self._services.sign_ins.end(sign_in, self._services.organisation.clock(), address)
+        return RedirectResponse(address, 303, headers=headers())
+
+    def end_after_provider(self, sign_in: SignIn, text: str, error: Denied) -> Response:
+        """The same where the provider's page led here, and the person reads why."""
+        services, asked = self._services, sign_in.asked
+        services.sign_ins.end(sign_in, services.organisation.clock())
+        with services.organisation.now() as now:
+            house = self.house(now)
+        return steps.way_back(house, text, self._address(asked.redirect_uri, asked.state, error))
 
     def back(self, redirect_uri: str, state: str, error: Denied) -> Response:
         """Back to the application, without a code."""
+        address = self._address(redirect_uri, state, error)
+        return RedirectResponse(address, 303, headers=headers())
+
+    def _address(self, redirect_uri: str, state: str, error: Denied) -> str:
         said = {"error": error.error, "error_description": error.description}
         said |= {"state": state} if state else {}
-        address = back_to(redirect_uri, **said, iss=self._services.base_url)
-        return RedirectResponse(address, 303, headers=headers())
+        return back_to(redirect_uri, **said, iss=self._services.base_url)
 
     def trouble(self, text: str, status: int = 400) -> Response:
         """A page that says what is wrong; nothing is sent anywhere."""
-        return steps.trouble(self._services.organisation.member, text, status)
+        with self._services.organisation.last() as now:
+            house = self.house(now)
+        return steps.trouble(house, text, status)
 
     def house(self, now: Moment) -> str:
         """The organisation's name."""

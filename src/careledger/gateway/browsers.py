@@ -29,7 +29,17 @@ _ASKED: Final = (
     "If-None-Match",
     "Prefer",
 )
-_EXPOSED: Final = ("Content-Location", "ETag", "Last-Modified", "Location", "Retry-After")
+_EXPOSED: Final = (
+    "Content-Location",
+    "ETag",
+    "Expires",
+    "Last-Modified",
+    "Location",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Progress",
+)
+"""What pages of other origins may read besides what browsers always let them."""
 _REMEMBERED_S: Final = 600
 
 

@@ -39,6 +39,9 @@ LOGIN_S: Final = 600
 MOST_FAILURES: Final = 5
 LOCKED_S: Final = 60
 
+_WRONG: Final = (
+    "Name or password is not right, or was tried too often. After five tries wait a minute."
+)
 _ALGORITHM: Final = "ES256"
 _HOUSE: Final = "Sign-in for trying out"
 _COOKIE: Final = "idp"
@@ -158,8 +161,7 @@ class _Doors:
             return _trouble("This sign-in is over, or was begun in another browser.")
         subject = fields.get("subject", "").strip()
         if not await self._is_right(subject, fields.get("password", ""), now):
-            return _login_page(name, asked, "That is not right, or was tried too often.")
-        self._asked.take(name, now)
+            return _login_page(name, asked, _WRONG, subject)
         code = new_token()
         given = _Given(asked=asked, subject=subject)
         self._given.put(digest_of(code), given, now, subject)
@@ -248,13 +250,16 @@ def _verifies(hashed: bytes, password: str) -> bool:
         return False
 
 
-def _login_page(name: str, asked: _Asked, wrong: str) -> Response:
+def _login_page(name: str, asked: _Asked, wrong: str, subject: str = "") -> Response:
+    """The page, with the name that was typed; the password is typed again."""
     trouble = f'<p class="trouble" role="alert">{escape(wrong)}</p>' if wrong else ""
     inner = (
         '<label for="subject">Name</label><input type="text" id="subject" name="subject" '
-        'maxlength="64" autocomplete="username" required autofocus>'
+        f'maxlength="64" autocomplete="username" value="{escape(subject)}" required'
+        f"{'' if subject else ' autofocus'}>"
         '<label for="password">Password</label><input type="password" id="password" '
-        'name="password" maxlength="256" autocomplete="current-password" required>'
+        'name="password" maxlength="256" autocomplete="current-password" required'
+        f"{' autofocus' if subject else ''}>"
         '<button type="submit">Sign in</button>'
     )
     body = (

@@ -31,6 +31,7 @@ button { font: inherit; font-weight: 600; padding: .55rem 1.2rem; border-radius:
   cursor: pointer; border: 1px solid var(--blue); background: var(--blue); color: #fff;
   margin: .6rem .6rem 0 0; }
 button.second { background: #fff; color: var(--blue); }
+button.small { font-size: .9rem; padding: .35rem .9rem; margin-top: .2rem; }
 button.choice { display: block; width: 100%; text-align: left; background: #fff; color: var(--ink);
   border-color: var(--line); font-weight: 400; margin: .4rem 0 0; }
 a { color: var(--blue); }
@@ -55,10 +56,14 @@ def page(
     house: str,
     status: int = 200,
     form_to: str = "",
-    refresh_s: int = 0,
+    go_on: tuple[int, str] | None = None,
 ) -> HTMLResponse:
-    """A whole page of the organisation `house`; `form_to` is where its forms may lead besides."""
-    again = f'<meta http-equiv="refresh" content="{refresh_s}">' if refresh_s else ""
+    """A whole page of the organisation `house`.
+
+    `form_to` is where its forms may lead besides, through every redirect that follows; `go_on`
+    is in how many seconds the browser goes on by itself, and where.
+    """
+    again = "" if go_on is None else _again(*go_on)
     text = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">{again}
@@ -71,8 +76,16 @@ def page(
     return HTMLResponse(text, status, headers=headers(form_to))
 
 
+def _again(seconds: int, address: str) -> str:
+    return f'<meta http-equiv="refresh" content="{seconds};url={escape(address)}">'
+
+
 def headers(form_to: str = "") -> dict[str, str]:
-    """No framing, no script, no referrer, no copy left behind."""
+    """No framing, no script, no referrer, no copy left behind.
+
+    Windows stay joined to the one that opened them: applications that sign in in a window of its
+    own are told through it (ADR 0206).
+    """
     policy = (
         f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; "
         f"form-action 'self' {form_to}; frame-ancestors 'none'"
@@ -80,7 +93,6 @@ def headers(form_to: str = "") -> dict[str, str]:
     return {
         "Cache-Control": "no-store",
         "Content-Security-Policy": policy.replace(" ;", ";"),
-        "Cross-Origin-Opener-Policy": "same-origin",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",

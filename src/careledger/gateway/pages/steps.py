@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse
@@ -17,8 +18,10 @@ from careledger.gateway.pages.words import (
     scope_in_words,
 )
 
-POLL_S = 4
-"""How often the page with a patient's code looks whether it was approved."""
+WAIT_S: Final = 15
+"""How long a look for a patient's approval is held back, in seconds, before the page comes anew."""
+
+_LOOPBACK: Final = ("localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,8 @@ class Stage:
     application: str
     action: str
     """Where the forms of this sign-in go."""
+    form_to: str
+    """Where they may lead in the end, as Content-Security-Policy names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,9 @@ def who(
 Only enter a code that you see here, on a page you opened yourself. This page goes on by itself;
 if it does not, <a href="{escape(stage.action)}">continue here</a>.</p>"""
         )
-    refresh = POLL_S if patients else 0
-    return page("Sign in", "".join(parts), house=stage.house, form_to=provider, refresh_s=refresh)
+    waiting = (1, stage.action + "?wait=1") if patients else None
+    form_to = " ".join(dict.fromkeys(f"{stage.form_to} {provider}".split()))
+    return page("Sign in", "".join(parts), house=stage.house, form_to=form_to, go_on=waiting)
 
 
 def why(stage: Stage, sign_in: SignIn) -> HTMLResponse:
@@ -78,7 +84,7 @@ def why(stage: Stage, sign_in: SignIn) -> HTMLResponse:
         f"<p>You are {escape(sign_in.name)}. Every access is recorded with its purpose, and the "
         "patient can see it.</p>" + form(stage.action, sign_in.form, "purpose", inner)
     )
-    return page("Why do you need access?", body, house=stage.house)
+    return page("Why do you need access?", body, house=stage.house, form_to=stage.form_to)
 
 
 def whom(
@@ -101,20 +107,23 @@ def whom(
         body += "<h2>Choose a patient</h2>" + form(stage.action, sign_in.form, "patient", picks)
     elif note:
         body += f'<p class="trouble" role="alert">{escape(note)}</p>'
-    return page("Which patient?", body, house=stage.house)
+    return page("Which patient?", body, house=stage.house, form_to=stage.form_to)
 
 
 def what(stage: Stage, sign_in: SignIn) -> HTMLResponse:
     """What the application may do; each part can be left out."""
     asked = sign_in.asked
-    rows = [(str(one), scope_in_words(one)) for one in asked.scopes.granted]
+    own = sign_in.identity is not None and sign_in.identity.kind == "patient"
+    rows = [(str(one), scope_in_words(one, own=own)) for one in asked.scopes.granted]
     rows += [(one, EXTRAS[one]) for one in asked.scopes.extras if one not in LAUNCH]
     boxes = "".join(
         f'<label class="row"><input type="checkbox" name="scope" value="{escape(value)}" checked>'
         f"{escape(words)}</label>"
         for value, words in rows
     )
-    about = f"<br>Patient: <strong>{escape(sign_in.label)}</strong>" if sign_in.label else ""
+    name = (own and sign_in.label) or sign_in.name
+    is_about = sign_in.label and not own
+    about = f"<br>Patient: <strong>{escape(sign_in.label)}</strong>" if is_about else ""
     purpose = "" if sign_in.purpose is None else purpose_in_words(sign_in.purpose)
     inner = (
         f"<fieldset><legend>It may</legend>{boxes}</fieldset>"
@@ -123,13 +132,41 @@ def what(stage: Stage, sign_in: SignIn) -> HTMLResponse:
     )
     body = (
         f"<p><strong>{escape(stage.application)}</strong> asks for access as you.</p>"
-        f"<p>You are: <strong>{escape(sign_in.name)}</strong>"
+        f"<p>You are: <strong>{escape(name)}</strong>"
         f"<br>Purpose: <strong>{escape(purpose)}</strong>{about}</p>"
+        + _other(stage, sign_in)
         + form(stage.action, sign_in.form, "answer", inner)
         + '<p class="note">Whatever you allow here, the application sees no more than you may see. '
         f"Afterwards you return to {escape(urlsplit(asked.redirect_uri).netloc or 'the app')}.</p>"
     )
-    return page("Allow access?", body, house=stage.house, form_to=source_of(asked.redirect_uri))
+    return page("Allow access?", body, house=stage.house, form_to=stage.form_to)
+
+
+def _other(stage: Stage, sign_in: SignIn) -> str:
+    """The way back to what was chosen on the pages before: nothing that the application said."""
+    is_staff = sign_in.identity is not None and sign_in.identity.kind == "staff"
+    buttons = [
+        f'<button class="second small" name="change" value="{value}">{words}</button>'
+        for value, words, is_chosen in (
+            ("patient", "Another patient", sign_in.patient and sign_in.asked.launch is None),
+            ("purpose", "Another purpose", sign_in.asked.purpose is None),
+        )
+        if is_staff and is_chosen
+    ]
+    return form(stage.action, sign_in.form, "change", "".join(buttons)) if buttons else ""
+
+
+def way_back(house: str, text: str, address: str) -> HTMLResponse:
+    """The application is told no; the person reads why, and goes back without a redirect.
+
+    For what follows a page of the staff's provider: its forms may lead to this gateway, and not on
+    to applications that it knows nothing of.
+    """
+    body = (
+        f'<p class="trouble" role="alert">{escape(text)}</p>'
+        f'<p><a href="{escape(address)}">Back to the application</a></p>'
+    )
+    return page("This does not work", body, house=house, go_on=(0, address))
 
 
 def trouble(house: str, text: str, status: int = 400) -> HTMLResponse:
@@ -139,10 +176,12 @@ def trouble(house: str, text: str, status: int = 400) -> HTMLResponse:
 
 
 def source_of(uri: str) -> str:
-    """A redirect address as Content-Security-Policy names it: an origin, or a scheme."""
+    """Where a redirect address leads, as Content-Security-Policy names it (ADR 0205).
+
+    Browsers hold `form-action` against every redirect after a form, those of the application too:
+    anywhere by TLS, anywhere on this machine, or the scheme of an app's own.
+    """
     parts = urlsplit(uri)
-    return (
-        f"{parts.scheme}://{parts.netloc}"
-        if parts.scheme in {"http", "https"}
-        else f"{parts.scheme}:"
-    )
+    if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+        return " ".join(f"http://{name}:*" for name in _LOOPBACK)
+    return f"{parts.scheme}:"

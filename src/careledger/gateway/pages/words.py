@@ -48,8 +48,8 @@ _VERBS: Final = {"r": "read", "s": "search", "c": "add", "u": "change", "d": "de
 _WORD: Final = regex(r"(?<=[a-z])(?=[A-Z])")
 
 
-def scope_in_words(scope: Scope) -> str:
-    """What a scope lets an application do: `read and search visits`."""
+def scope_in_words(scope: Scope, *, own: bool = False) -> str:
+    """What a scope lets an application do: `read and search visits`; `own` to patients."""
     verbs = and_(_VERBS[letter] for letter in "rscud" if letter in scope.interactions)
     type_ = _TYPES.get(scope.type) or _WORD.sub(" ", scope.type)
     only = [
@@ -57,7 +57,8 @@ def scope_in_words(scope: Scope) -> str:
         for _, values in parse_restriction(scope.restriction) or ()
         for value in values
     ]
-    whose = "about this patient" if scope.context == "patient" else "that you may see"
+    about = "about you" if own else "about this patient"
+    whose = about if scope.context == "patient" else "that you may see"
     return f"{verbs} {type_} {whose}" + (f" ({', '.join(only)} only)" if only else "")
 
 
@@ -70,4 +71,4 @@ def and_(words: Iterable[str]) -> str:
 def purpose_in_words(purpose: str) -> str:
     """The name of a purpose."""
     names: dict[str, str] = {code: name for code, (name, _) in PURPOSES.items()}
-    return "At the patient's own request" if purpose == "PATRQT" else names.get(purpose, purpose)
+    return "Your own request" if purpose == "PATRQT" else names.get(purpose, purpose)
