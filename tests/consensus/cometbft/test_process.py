@@ -184,6 +184,24 @@ def test_no_end_of_it_is_a_good_one(alone: Alone, tmp_path: Path, text: str, how
     asyncio.run(tried())
 
 
+def test_no_variable_of_a_shell_changes_its_settings(
+    alone: Alone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CMT_CONSENSUS_TIMEOUT_COMMIT", "1h")
+    monkeypatch.setenv("CMTHOME", "/nowhere")
+    monkeypatch.setenv("CARELEDGER_TEST", "stays")
+    tells = (
+        "import os; print('panic:', *sorted(x for x in os.environ if 'CMT' in x or 'CARE' in x))"
+    )
+
+    async def tried() -> None:
+        async with running(alone, script(tmp_path / "cometbft", tells)) as process:
+            await until(lambda: process.starts >= 2)
+            assert str(process.ended).endswith("panic: CARELEDGER_TEST")
+
+    asyncio.run(tried())
+
+
 def test_an_engine_that_cannot_be_started_is_tried_again(alone: Alone, tmp_path: Path) -> None:
     async def tried() -> None:
         async with running(alone, tmp_path / "nothing") as process:

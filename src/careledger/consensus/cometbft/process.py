@@ -39,6 +39,8 @@ _PANIC = "panic: "
 _VOTED_LATELY = "signature from the same key"
 _VOTES_ELSEWHERE = "conflicting vote from ourselves"
 _STRANGER = "different network"
+_SETTINGS = ("CMT", "TM")
+"""How the engine's variables begin; one of them in a shell would stand above what the home says."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +49,11 @@ _LATELY = (
     "its validator's key voted in the last blocks, and not from this home. If another home has the "
     "key, stop one of the two; if this home was begun anew, it goes on by itself in a minute"
 )
+
+
+def _surroundings() -> dict[str, str]:
+    """This process's environment without the variables that change the engine's settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
 
 
 class KeyInTwoHomes(LedgerError):
@@ -152,6 +159,7 @@ class EngineProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 limit=MAX_LINE,
+                env=_surroundings(),
                 start_new_session=True,  # Ctrl-C reaches this process, which ends it in order
             )
         except OSError as error:
