@@ -28,6 +28,7 @@ from careledger.ledger.membership import TABLES
 from careledger.ledger.record import Instant, MemberId, digest
 from careledger.ledger.state import Table
 from careledger.node.beginning import load_beginning
+from careledger.node.collecting import settle
 from careledger.node.config import NodeConfig, OrderWith, load_node
 from careledger.node.cosigning import Cosigning, open_cosigning
 from careledger.node.elsewhere import watch_key, watched
@@ -219,6 +220,7 @@ async def _run(home: Path, config: NodeConfig, ready: Callable[[RunningNode], No
         ready(node)
 
     async with open_node(home, config) as node:
+        settle()
         serving = asyncio.create_task(
             serve(
                 node.app,
