@@ -160,10 +160,13 @@ class Misleading(StateSync):
     """Passes snapshots on to engines that ask: one that nobody took, and the true one altered."""
 
     def list_snapshots(self, request: m.RequestListSnapshots, /) -> m.ResponseListSnapshots:
-        """The newest one is offered as that of a later block as well."""
+        """The newest one is offered as that of an earlier block, and those before it as they are.
+
+        An engine takes the highest first, if it finds the two headers after it: so not a later one.
+        """
         true = super().list_snapshots(request).snapshots
-        invented = tuple(replace(one, height=one.height + 1) for one in true[:1])
-        return m.ResponseListSnapshots(snapshots=(*invented, *true))
+        invented = tuple(replace(one, height=one.height - 2) for one in true[:1])
+        return m.ResponseListSnapshots(snapshots=(*invented, *true[1:]))
 
     def load_snapshot_chunk(
         self, request: m.RequestLoadSnapshotChunk, /

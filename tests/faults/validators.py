@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from careledger.ledger.membership import NetworkParameters
 from careledger.node.config import NODE_FILE, format_toml, load_node
 from careledger.node.consortium import found_consortium, founder
-from careledger.node.founding import Network
+from careledger.node.founding import Founder, Network
 from careledger.store.layout import data_file
 from tests.conftest import ROOT
 from tests.faults.node_process import free_port
@@ -167,20 +167,25 @@ class Validator:
 class Validators:
     """The network: all nodes, and the links between their engines."""
 
-    def __init__(self, folder: Path, parameters: NetworkParameters | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        parameters: NetworkParameters | None = None,
+        founders: Sequence[Founder] = tuple(map(founder, MEMBERS)),
+    ) -> None:
         offsets = (*range(40), *range(FAR, FAR + 12))
         first = free_port(*offsets)
         self.network: Network = found_consortium(
             folder,
-            [founder(member) for member in MEMBERS],
+            founders,
             name="fault trial",
             time=int(time.time()) - 60,
             parameters=parameters,
             first_port=first,
         )
         self.nodes = [
-            Validator(self.network.node_homes[member], self.network.nodes[member])
-            for member in MEMBERS
+            Validator(home, self.network.nodes[member])
+            for member, home in self.network.node_homes.items()
         ]
         self.relays = self._relay(first + FAR)
         self._owned = ExitStack()
@@ -188,7 +193,8 @@ class Validators:
     def _relay(self, first: int) -> Relays:
         """Let every engine reach each other one by a link of theirs alone."""
         links: dict[Link, int] = {
-            link: first + number for number, link in enumerate(permutations(range(len(MEMBERS)), 2))
+            link: first + number
+            for number, link in enumerate(permutations(range(len(self.nodes)), 2))
         }
         configs = [load_node(node.home) for node in self.nodes]
         ports = [int(config.engine_listen.rpartition(":")[2]) for config in configs]
