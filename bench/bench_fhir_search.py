@@ -5,6 +5,8 @@ of a search 30 ms, 1 MB of `$everything` in 200 ms, an export of 5,000 resources
 says how large the record is (`RESOURCES=1000000`: it takes gigabytes and minutes; without it, what
 PATIENTS have), in PostgreSQL with POSTGRES=1. Observations of at most ASKED patients, drawn from
 all, are listed once and then asked for: indexes are in memory as far as the bound on them allows.
+What is measured of searches was asked once before, so that a process that is new to them, which
+collects garbage and loads what it needs, is not what is measured.
 
 What filtering costs: the same system asks the same searches twice. The first time nobody has said
 anything, so each record is open and no match is looked at. Then every patient who is asked about
@@ -151,14 +153,14 @@ async def ours(folder: Path, data: list[bytes], **settings: object) -> tuple[Loa
         print(f"{record.resources} resources of {len(record.accounts)} patients")
         drawn = random.Random(3).sample(sorted(record.accounts), min(ASKED, len(record.accounts)))
         asks = await known(one.url, one.headers, drawn)
-        await load(one.url, asks.searches[:200], one.headers, connections=CONNECTIONS)
+        await load(one.url, asks.searches, one.headers, connections=CONNECTIONS)
         reads, processor_s = await _measured(one, asks.reads)
         told("read", 1_500, reads, processor_s)
         free, free_s = await _measured(one, asks.searches)
         told("search, nothing to filter", 600, free, free_s)
         for local in drawn:
             await withhold_medications(world, one.url.removesuffix("/fhir"), record, local)
-        await load(one.url, asks.searches[:200], one.headers, connections=CONNECTIONS)
+        await load(one.url, asks.searches, one.headers, connections=CONNECTIONS)
         searches, filtered_s = await _measured(one, asks.searches)
         told("search, each match judged by terms", 600, searches, filtered_s)
         assert searches.bytes_received == free.bytes_received

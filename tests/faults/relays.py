@@ -105,6 +105,10 @@ class Relays:
         for line in self._lines.values():
             line.is_cut = True
         await self._hang_up()
+        left = asyncio.all_tasks() - {asyncio.current_task()}  # chunks that are still on their way
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _hang_up(self) -> None:
         """End what is said over links that are cut."""
