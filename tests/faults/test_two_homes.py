@@ -63,6 +63,7 @@ def test_n1_a_copied_home_does_not_start_beside_the_one_that_runs(
         assert one_history(ledgers)
 
 
+@pytest.mark.soak
 def test_n1_a_home_stops_when_a_copy_of_it_votes_otherwise(
     network: Validators, tmp_path: Path
 ) -> None:
