@@ -1,41 +1,14 @@
 """A patient signs in with her wallet, and looks at her own pages."""
 
-import re
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.house import BrowserHouse
 from tests.browser.people import allow, approve_with_wallet, told
-from tests.e2e.network import CARELEDGER
-from tests.faults.node_process import free_port
+from tests.e2e.own_page import own_page
 
 FOCUS_LATER = """() => new Promise((tell) => {
   setTimeout(() => tell(document.activeElement.textContent), 3_000);
 })"""
-
-
-@contextmanager
-def own_page(house: BrowserHouse) -> Iterator[str]:
-    """The address of Ana's page, as `careledger wallet page` serves it."""
-    command = [CARELEDGER, "wallet", "page", "--wallet", str(house.ana.wallet)]
-    process = subprocess.Popen(
-        [*command, "--port", str(free_port())],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        [url] = re.findall(r"http://\S+/", line) or [pytest.fail(line)]
-        yield url
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
 
 
 def test_standalone_launch(page: Page, complaints: list[str], house: BrowserHouse) -> None:
@@ -63,7 +36,7 @@ def test_the_page_with_the_code_stays_while_nobody_approves(
 
 
 def test_her_own_pages(page: Page, complaints: list[str], house: BrowserHouse) -> None:
-    with own_page(house) as url:
+    with own_page(house.ana.wallet) as url:
         page.goto(url)
         expect(page.get_by_role("heading", name="Ana Rivera")).to_be_visible()
         expect(page.get_by_role("row").filter(has_text="verified").first).to_be_visible()

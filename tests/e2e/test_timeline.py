@@ -3,12 +3,11 @@
 import json
 import re
 import sqlite3
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +16,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from careledger.cli.main import main
-from tests.e2e.network import CARELEDGER, Json, Network, Patient, careledger, resources
+from tests.e2e.network import Json, Network, Patient, careledger, resources
+from tests.e2e.own_page import own_page
 from tests.e2e.test_together import put, result, token_for_writing
-from tests.faults.node_process import free_port
 
 FIVE = {
     "riverside": "Riverside Hospital:provider",
@@ -89,26 +88,6 @@ def flip_one_byte(path: Path) -> None:
         file.write(bytes([content[at] ^ 1]))
 
 
-@contextmanager
-def page(five: Five) -> Iterator[str]:
-    """The address of Olga's page, as `careledger wallet page` serves it."""
-    command = [CARELEDGER, "wallet", "page", "--wallet", str(five.olga.wallet)]
-    process = subprocess.Popen(
-        [*command, "--port", str(free_port())],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        [url] = re.findall(r"http://\S+/", line) or [pytest.fail(line)]
-        yield url
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
-
-
 def badges(html: str) -> Counter[str]:
     """The words of the marks in the table of entries."""
     _, table = html.split('<table class="timeline">')
@@ -122,7 +101,7 @@ def test_1_1_one_timeline_and_one_byte_turns_one_badge(five: Five) -> None:
     assert {one["source"] for one in before["sources"]} == set(FIVE)
     assert all(one["as_of"] and not one["trouble"] for one in before["sources"])
     assert "do not infer" in before["notice"]
-    with page(five) as url:
+    with own_page(five.olga.wallet) as url:
         whole = httpx2.get(url, timeout=60).text
     assert set(badges(whole)) == {"verified"}
     for said in FIVE.values():
@@ -138,7 +117,7 @@ def test_1_1_one_timeline_and_one_byte_turns_one_badge(five: Five) -> None:
     [wrong] = [one for one in after["entries"] if one["mark"] != "verified"]
     assert (wrong["source"], wrong["mark"], wrong["why"]) == ("hilltop", "tampered", "spoilt")
     assert wrong["resource"] is None
-    with page(five) as url:
+    with own_page(five.olga.wallet) as url:
         marked = httpx2.get(url, timeout=60).text
     assert badges(marked) == badges(whole) - Counter(verified=1) + Counter(tampered=1)
     assert 'role="alert"' in marked

@@ -3,10 +3,8 @@
 import asyncio
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from careledger.ledger.signature import SigningKey
 from careledger.ledger.tendermint import BlockId, Commit, Parts, address, vote_bytes
 from careledger.node.elsewhere import KeyWatch
 from tests.faults.node_process import free_port
+from tests.node.answering import Handler, answering
 
 CHAIN = digest(b"chain")
 OWN, OTHER = SigningKey("EdDSA", digest(b"own")), SigningKey("EdDSA", digest(b"other"))
@@ -69,28 +68,15 @@ def commit(height: int, *signers: SigningKey, chain: Digest = CHAIN, forged: boo
 def showing(newest: int, show: Callable[[int], Json]) -> Iterator[str]:
     """The URL of a node whose engine has blocks up to `newest`, and shows them like this."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Answers(Handler):
+        def do_POST(self) -> None:  # noqa: N802 - its name there
             asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
             height = int(asked["params"].get("height", newest))
             body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": show(height)}).encode()
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.reply(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(Answers) as url:
+        yield url
 
 
 def home_that_voted(folder: Path, height: int) -> EngineHome:

@@ -1,10 +1,8 @@
 """A real CometBFT carries a snapshot from one node to another, which then follows the chain."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,6 +21,7 @@ from tests.consensus.cometbft.real import Node, Place, node, now, signed
 from tests.consensus.cometbft.world import INSTALLED
 from tests.faults.node_process import free_port
 from tests.ledger.world import LAKEVIEW, RIVERSIDE, SetNote, key
+from tests.node.answering import Handler, answering
 
 PATIENCE_S = 90
 TRUSTED = 2
@@ -36,8 +35,8 @@ def checkpoint_key(member: str) -> SigningKey:
 def vouching(chain: Chain) -> Iterator[str]:
     """The URL of a node that signs checkpoints of `chain`, and nothing else."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Answers(Handler):
+        def do_GET(self) -> None:  # noqa: N802 - its name there
             (size,) = parse_qs(urlsplit(self.path).query).get("size", ["0"])
             with chain.store.snapshot() as committed:
                 root = committed.root_at(int(size))
@@ -46,23 +45,10 @@ def vouching(chain: Chain) -> Iterator[str]:
             member = MemberId(RIVERSIDE)
             own = sign_checkpoint(checkpoint, member, checkpoint_key(RIVERSIDE), now())
             body = own.format().encode()
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.reply(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(Answers) as url:
+        yield url
 
 
 def trusting(chain: Chain, member: str) -> Trust:

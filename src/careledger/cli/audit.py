@@ -93,9 +93,7 @@ def audit(
         if not decided:
             click.echo("No --trust: whether the signers are to be believed stays open.", err=True)
         try:
-            return _watch(
-                auditor, others, decided=belief.trust is not None, every=0 if once else every
-            )
+            return _watch(auditor, others, decided=decided, every=0 if once else every)
         except Alarm as alarm:
             return _shout(folder, alarm)
 

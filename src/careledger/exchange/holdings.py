@@ -154,7 +154,8 @@ class Holdings:
     ) -> Iterator[Opened]:
         """Every version that may be seen, deletions too, the newest first."""
         if type_ is not None and id_ is not None:
-            holdings = [one for one in (self.holding_of(type_, id_),) if one is not None]
+            one = self.holding_of(type_, id_)
+            holdings = [] if one is None else [one]
         else:
             holdings = list(self._open(type_, patients))
         at_once = _PAGE if len(holdings) == 1 else 1

@@ -160,13 +160,14 @@ def version_headers(opened: Opened) -> dict[str, str]:
     """Which version it is, and since when; and that it is another than was committed to before."""
     headers = {
         "ETag": etag(opened.version),
-        "Last-Modified": _http_date(opened.stored),
+        "Last-Modified": http_date(opened.stored),
     }
     return headers | {"Warning": CHANGED} if opened.changed else headers
 
 
 @lru_cache(maxsize=4_096)  # what came in together was stored in the same second
-def _http_date(seconds: int) -> str:
+def http_date(seconds: int) -> str:
+    """A second as HTTP writes it (RFC 9110 5.6.7)."""
     return formatdate(seconds, usegmt=True)
 
 

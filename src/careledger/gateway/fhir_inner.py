@@ -7,7 +7,6 @@ holds here too.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import formatdate
 from typing import Final
 from urllib.parse import unquote
 
@@ -17,6 +16,7 @@ from starlette.types import Message
 from careledger.fhir.bundle import Entry
 from careledger.fhir.dates import instant
 from careledger.fhir.outcome import FHIR_JSON, operation_outcome
+from careledger.gateway.fhir_http import http_date
 from careledger.gateway.services import FHIR_PATH
 
 _KEPT: Final = ("authorization", "accept", "prefer", "host")
@@ -52,7 +52,8 @@ async def ask(request: Request, entry: Entry, room: int) -> Answered:
     if entry.if_none_match is not None:
         headers["if-none-match"] = entry.if_none_match
     if entry.if_modified_since is not None:
-        headers["if-modified-since"] = _http_date(entry.if_modified_since)
+        # What is before 1970 is as if it were then.
+        headers["if-modified-since"] = http_date(max(0, instant(entry.if_modified_since)))
     scope = {
         key: request.scope[key]
         for key in ("type", "asgi", "http_version", "scheme", "client", "server")
@@ -70,11 +71,6 @@ async def ask(request: Request, entry: Entry, room: int) -> Answered:
     door = _Door(room)
     await request.app(scope, door.receive, door.send)
     return door.answered()
-
-
-def _http_date(text: str) -> str:
-    """A FHIR instant as an HTTP date; what is before 1970 is as if it were then."""
-    return formatdate(max(0, instant(text)), usegmt=True)
 
 
 class _Door:

@@ -69,10 +69,8 @@ class Spool:
     def add(self, name: str, local: str, decision: bytes, line: bytes) -> None:
         """Append a line, without its end, to the file `name`."""
         file = self._files.get(name) or self._open(name)
-        if (file.local, file.decision) != (
-            local,
-            decision,
-        ) or file.bytes_waiting > MOST_FRAME_BYTES:
+        goes_on = (file.local, file.decision) == (local, decision)
+        if not goes_on or file.bytes_waiting > MOST_FRAME_BYTES:
             self._seal(name, file)
             file.local, file.decision = local, decision
         file.waiting += (line, b"\n")
