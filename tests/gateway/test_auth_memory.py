@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from careledger.exchange.cabinet import SCHEMA, Cabinet
+from careledger.exchange.shelf import Shelf
 from careledger.gateway.auth_caller import Caller, Identity
-from careledger.gateway.auth_memory import SWEEP_S, Memory, Shelf
+from careledger.gateway.auth_memory import SWEEP_S, Memory
 from careledger.gateway.auth_scopes import grant, parse_scopes
 from careledger.gateway.auth_tokens import TOKEN_S, SeenAssertions, Tokens
 from careledger.ledger.record import Digest, MemberId

@@ -19,10 +19,10 @@ from careledger.exchange import plan
 from careledger.exchange.errors import AccessRefused
 from careledger.exchange.exchange import Exchange
 from careledger.exchange.organisation import Organisation, claims
+from careledger.exchange.shelf import Shelf
 from careledger.gateway.app import gateway_app
 from careledger.gateway.auth_caller import Caller, Identity, Partner
 from careledger.gateway.auth_files import staff_in
-from careledger.gateway.auth_memory import Shelf
 from careledger.gateway.auth_scopes import grant, grant_in_app, parse_scopes
 from careledger.gateway.auth_settings import SignInSettings
 from careledger.gateway.auth_tokens import Tokens

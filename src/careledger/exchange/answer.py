@@ -34,6 +34,7 @@ from careledger.exchange.organisation import Moment, Organisation, events_of
 from careledger.exchange.patience import Patience
 from careledger.exchange.release import Sourced, Unopened, parts_of, sourced
 from careledger.exchange.session import Session, Sessions
+from careledger.exchange.shelf import Shelf
 from careledger.exchange.wire import open_own, seal, sealing_key_of
 from careledger.ledger.errors import (
     CorruptStore,
@@ -87,7 +88,7 @@ class Custodian:
         self._organisation, self._journal, self._offline = organisation, journal, offline
         self._bodies = bodies or InVault()
         self._decider = Decider(organisation, mailbox)
-        self._sessions = Sessions()
+        self._sessions = Sessions(Shelf())
         self._answering: set[bytes] = set()
         self._patience = Patience()
 

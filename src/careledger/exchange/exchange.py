@@ -31,6 +31,7 @@ from careledger.exchange.partners import Partners
 from careledger.exchange.permits import Permits
 from careledger.exchange.reach import Reach
 from careledger.exchange.session import Sessions
+from careledger.exchange.shelf import Shelf
 from careledger.exchange.transport import Transport
 from careledger.exchange.upstream.settings import Upstream
 from careledger.exchange.upstream.shadow import Shadow
@@ -101,7 +102,8 @@ class Exchange:
             organisation, self.mailbox, self.journal, self.offline, self._bodies
         )
         self.requester = Requester(organisation, self.mailbox, self.acknowledgements, transport)
-        sessions = Sessions(cabinets[5])
+        unfinished = Shelf(cabinets[5])
+        sessions = Sessions(unfinished)
         self.partners = Partners(organisation, self.mailbox, self.journal, sessions, self._bodies)
         self._permits = Permits(organisation, self.mailbox)
         self.shadow = Shadow(organisation, self._permits, cabinets[-1]) if shadow else None
@@ -109,7 +111,7 @@ class Exchange:
         self.federation = Federation(
             organisation, self.mailbox, self.requester, self.reach, deadlines
         )
-        kept, settle = Kept(cabinets[5]), cabinets[1].sync
+        kept, settle = Kept(unfinished), cabinets[1].sync
         self.exports = Jobs(organisation, self.reach, folder / "exports", kept, settle)
         self.log = Log(organisation)
         self.erasure = Erasure(organisation, self.mailbox)

@@ -3,15 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
-
-from careledger.exchange.cabinet import Cabinet, KeyNumber, Thing
+from careledger.exchange.shelf import Shelf
 from careledger.ledger.record import AccountId, Instant, MemberId, SignerId
 from careledger.mechanisms.messages import Released
 from careledger.mechanisms.policy import BasisName
 from careledger.mechanisms.request import VerifiedRequest
 
-_ABOUT: Final = "session"
+_KIND: Final = "session"
 
 
 @dataclass(slots=True)
@@ -57,32 +55,24 @@ class Session:
         )
 
 
-class _Named(msgspec.Struct):
-    id: bytes
-
-
 class Sessions:
-    """The open sessions of one custodian: in memory, and with a cabinet there after a restart."""
+    """The open sessions of one custodian: in memory, and on a shelf, there after a restart."""
 
-    def __init__(self, cabinet: Cabinet | None = None) -> None:
-        """Begin with those that an earlier run left in `cabinet`, which may have other things."""
-        self._cabinet = cabinet
+    def __init__(self, shelf: Shelf) -> None:
+        """Begin with those that an earlier run left."""
+        self._shelf = shelf
         self._open: dict[bytes, Session] = {}
-        for kept in () if cabinet is None else cabinet.by_about(_ABOUT):
-            try:
-                session = msgspec.msgpack.decode(kept.content, type=Session)
-            except msgspec.ValidationError:  # another release kept it
-                self._end([msgspec.msgpack.decode(kept.content, type=_Named).id])
+        for note in shelf.left(_KIND):
+            session = note.understood(Session)
+            if session is None:
+                shelf.drop(_KIND, [note.key])
             else:
                 self._open[session.id] = session
 
     def add(self, session: Session, now: Instant) -> None:
-        """Open one, durably if there is a cabinet; those that are over go."""
+        """Open one, as durably as the shelf is; those that are over go."""
         self._end([id_ for id_, one in self._open.items() if one.expires <= now])
-        if self._cabinet is not None:
-            content = msgspec.msgpack.encode(session)
-            name, key = _name(session.id), KeyNumber(0)
-            self._cabinet.put([Thing(name, session.account, _ABOUT, content, False, key)])  # noqa: FBT003 - not done
+        self._shelf.keep(_KIND, session.id.hex(), session.account, session.expires, session)
         self._open[session.id] = session
 
     def find(self, id_: bytes, now: Instant) -> Session | None:
@@ -97,12 +87,7 @@ class Sessions:
     def _end(self, ids: list[bytes]) -> None:
         for id_ in ids:
             self._open.pop(id_, None)
-        if self._cabinet is not None and ids:
-            self._cabinet.discard([_name(id_) for id_ in ids])
+        self._shelf.drop(_KIND, [id_.hex() for id_ in ids])
 
     def __len__(self) -> int:
         return len(self._open)
-
-
-def _name(id_: bytes) -> str:
-    return f"session {id_.hex()}"

@@ -3,6 +3,7 @@
 from starlette.applications import Starlette
 
 from careledger.exchange.exchange import Exchange
+from careledger.exchange.shelf import Shelf
 from careledger.gateway import (
     auth_approvals,
     auth_launches,
@@ -27,7 +28,6 @@ from careledger.gateway import (
 )
 from careledger.gateway.auth_caller import Standings
 from careledger.gateway.auth_id_token import IdTokens
-from careledger.gateway.auth_memory import Shelf
 from careledger.gateway.auth_settings import NOBODY, SignInSettings
 from careledger.gateway.auth_tokens import SeenAssertions, Tokens
 from careledger.gateway.doors import Doors

@@ -1,16 +1,16 @@
 """What the gateway remembers of sign-ins, bounded, and the same after a restart.
 
-Everything is in memory, where it is looked up, and sealed in a cabinet, where it survives. A full
+Everything is in memory, where it is looked up, and on a shelf, where it survives. A full
 memory refuses newcomers; it forgets nothing early, because what is forgotten could be replayed.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from careledger.exchange.cabinet import Cabinet, KeyNumber, Thing
+from careledger.exchange.shelf import Shelf
 from careledger.ledger.errors import Unavailable
 from careledger.ledger.record import Instant
 
@@ -21,50 +21,7 @@ MOST_EACH: Final = 10_000
 SWEEP_S: Final = 60
 """How often what is over is forgotten, in seconds."""
 
-_KEY: Final = KeyNumber(0)
-
 V = TypeVar("V")
-
-
-class _Note(msgspec.Struct, frozen=True, array_like=True):
-    """One thing as it is sealed."""
-
-    kind: str
-    key: str
-    owner: str
-    expires: Instant
-    value: msgspec.Raw
-
-
-class Shelf:
-    """What an earlier run left, and where this one leaves it; None keeps nothing."""
-
-    def __init__(self, cabinet: Cabinet | None = None) -> None:
-        """Read everything once."""
-        self._cabinet = cabinet
-        self._left: defaultdict[str, list[_Note]] = defaultdict(list)
-        for kept in [] if cabinet is None else cabinet.undone():
-            note = msgspec.msgpack.decode(kept.content, type=_Note)
-            self._left[note.kind].append(note)
-
-    def left(self, kind: str) -> list[_Note]:
-        """What was kept of one kind."""
-        return self._left.pop(kind, [])
-
-    def keep(self, note: _Note) -> None:
-        """Durable on return."""
-        if self._cabinet is not None:
-            name, content = _name(note.kind, note.key), msgspec.msgpack.encode(note)
-            self._cabinet.put([Thing(name, note.owner, note.kind, content, False, _KEY)])  # noqa: FBT003 - not done
-
-    def drop(self, kind: str, keys: list[str]) -> None:
-        """Forget these; durable on return."""
-        if self._cabinet is not None and keys:
-            self._cabinet.discard([_name(kind, key) for key in keys])
-
-
-def _name(kind: str, key: str) -> str:
-    return f"{kind} {key}"
 
 
 class Memory(Generic[V]):
@@ -102,8 +59,7 @@ class Memory(Generic[V]):
             self._sweep(now)
         if self._is_full(owner):
             raise Unavailable("too many sign-ins at once")
-        raw = msgspec.Raw(msgspec.msgpack.encode(value))
-        self._shelf.keep(_Note(self._kind, key, owner, expires, raw))
+        self._shelf.keep(self._kind, key, owner, expires, value)
         self._found[key] = expires, owner, value
         self._of[owner] += 1
 

@@ -9,8 +9,9 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
+from careledger.exchange.shelf import Shelf
 from careledger.gateway.auth_caller import Caller
-from careledger.gateway.auth_memory import MOST, MOST_EACH, Memory, Shelf
+from careledger.gateway.auth_memory import MOST, MOST_EACH, Memory
 from careledger.ledger.record import Instant
 
 TOKEN_S: Final = 300
